@@ -1,0 +1,3 @@
+//! The `campanile` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Where samples are pulled from: this machine, later scrape targets and probes.

@@ -1,0 +1,1 @@
+//! A YAML or JSON document in which every value knows its position.

@@ -1,0 +1,1 @@
+//! What tests share and no release ships: simulated clock and disk, contract suites, builders.
