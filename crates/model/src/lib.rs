@@ -1,1 +1,34 @@
-//! The words of the domain.
+//! The words of the domain, and the ports at which the rooms of the house meet.
+//!
+//! Everything here is plain data or a trait: no I/O, no threads, no async. A crate that collects, stores,
+//! queries or serves knows the others only through this one. Words: [`Labels`], [`Sample`], [`Matcher`],
+//! [`MetricFamily`]. Ports: [`SampleSink`] (into the store), [`SeriesSource`] (out of it), [`Clock`], [`Disk`].
+
+mod clock;
+mod disk;
+pub mod duration;
+mod family;
+mod labels;
+mod matcher;
+mod metadata;
+mod quote;
+mod sample;
+mod sink;
+mod source;
+mod timestamp;
+
+pub use clock::Clock;
+pub use disk::{Disk, DiskFile};
+pub use family::{MetricFamily, Point};
+pub use labels::{
+    InvalidLabels, Labels, LabelsBuilder, NAME, is_plain_label_name, is_plain_metric_name,
+};
+pub use matcher::{InvalidMatcher, MatchKind, Matcher};
+pub use metadata::{Metadata, MetricKind, UnknownMetricKind};
+pub use quote::quoted;
+pub use sample::{Sample, is_stale, stale_marker};
+pub use sink::{
+    AppendError, Appended, KeyEncoding, RejectReason, Rejected, Row, SampleBatch, SampleSink,
+};
+pub use source::{SampleColumns, Scope, SelectedSeries, Selection, SeriesSource, SourceError};
+pub use timestamp::Timestamp;
