@@ -8,6 +8,8 @@ mod clock;
 mod disk;
 pub mod duration;
 mod family;
+mod health;
+mod host;
 mod labels;
 mod matcher;
 mod metadata;
@@ -20,6 +22,8 @@ mod timestamp;
 pub use clock::Clock;
 pub use disk::{Disk, DiskFile};
 pub use family::{MetricFamily, Point};
+pub use health::{ComponentHealth, HealthState};
+pub use host::{DiskUse, HostSummary, NetworkRate};
 pub use labels::{
     InvalidLabels, Labels, LabelsBuilder, NAME, is_plain_label_name, is_plain_metric_name,
 };
