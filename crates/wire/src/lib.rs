@@ -7,6 +7,7 @@
 pub mod exposition;
 pub mod float;
 mod problem;
+pub mod remote_write;
 pub mod time;
 
 pub use problem::Problem;
