@@ -6,6 +6,7 @@
 
 pub mod exposition;
 pub mod float;
+pub mod json_ingest;
 mod problem;
 pub mod remote_write;
 pub mod time;
