@@ -15,6 +15,7 @@ mod decode;
 mod encode;
 mod key;
 mod protobuf;
+mod usual;
 
 use model::{Metadata, SampleBatch};
 use thiserror::Error;

@@ -111,6 +111,9 @@ impl<'a> Cursor<'a> {
         let mut name = None;
         if !plain.is_empty() {
             check_plain_name(plain, start)?;
+            if !matches!(self.peek(), None | Some(b' ' | b'\t' | b'{')) {
+                return Err(self.unexpected("a blank or '{' after the metric's name"));
+            }
             name = Some(Cow::Borrowed(plain));
         }
         self.skip_blanks();

@@ -251,6 +251,9 @@ pub(super) fn check_plain_name(name: &str, at: usize) -> Result<(), Fault> {
     if is_plain_metric_name(name) {
         return Ok(());
     }
+    if name.is_empty() {
+        return Err(Fault::new(at, "a metric name is missing"));
+    }
     let message = format!(
         "{name:?} is no metric name: write letters, digits, _ and :, not starting with a digit, or quote it"
     );

@@ -184,7 +184,9 @@ fn a_family_given_twice_is_shown_once() {
     second.metadata.help = "Said later.".to_owned();
     let third = family("a", MetricKind::Counter, &[("a", 3.0)]);
     let between = family("b", MetricKind::Gauge, &[("b", 1.0)]);
-    check_encoding(&[first, between, second, third], expect![[r#"
+    check_encoding(
+        &[first, between, second, third],
+        expect![[r#"
         # HELP a Said later.
         # TYPE a gauge
         a 1
@@ -201,7 +203,8 @@ fn a_family_given_twice_is_shown_once() {
         # TYPE b gauge
         b 1
         # EOF
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -262,7 +265,9 @@ fn names_and_texts_are_escaped() {
     let mut quoted = family("a.b", MetricKind::Gauge, &[]);
     quoted.metadata.help = "\"Quoted\\\"\nin two lines.".to_owned();
     quoted.points = vec![point(&labels, 1.0), point(&labels[..1], 2.0)];
-    check_encoding(&[quoted], expect![[r##"
+    check_encoding(
+        &[quoted],
+        expect![[r##"
         # HELP "a.b" "Quoted\\"\nin two lines.
         # TYPE "a.b" gauge
         {"a.b","c.d"="e\"\\\n",f="ü"} 1
@@ -273,7 +278,8 @@ fn names_and_texts_are_escaped() {
         {"a.b","c.d"="e\"\\\n",f="ü"} 1
         {"a.b"} 2
         # EOF
-    "##]]);
+    "##]],
+    );
 }
 
 #[test]
@@ -296,7 +302,9 @@ fn units_are_shown_where_openmetrics_allows_them() {
     for family in &mut families {
         family.metadata.unit = "seconds".to_owned();
     }
-    check_encoding(&families, expect![[r#"
+    check_encoding(
+        &families,
+        expect![[r#"
         # TYPE a_seconds gauge
         a_seconds 1
         # TYPE b_seconds_total counter
@@ -321,7 +329,8 @@ fn units_are_shown_where_openmetrics_allows_them() {
         # TYPE d_seconds info
         d_seconds_info 1
         # EOF
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -331,7 +340,9 @@ fn timestamps_are_milliseconds_or_seconds() {
     for (point, millis) in family.points.iter_mut().zip(times) {
         point.timestamp = Some(Timestamp::from_millis(millis));
     }
-    check_encoding(&[family], expect![[r#"
+    check_encoding(
+        &[family],
+        expect![[r#"
         # TYPE a gauge
         a 0 0
         a 0 1795245086781
@@ -344,7 +355,8 @@ fn timestamps_are_milliseconds_or_seconds() {
         a 0 -1.500
         a 0 -9223372036854775.808
         # EOF
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use model::{Metadata, MetricKind, Row, SampleBatch, Timestamp};
 
 use super::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT, tag};
-use super::{DecodeError, KEYS, WriteRequest};
+use super::{DecodeError, KEYS, WriteRequest, usual};
 
 /// An empty sample takes 2 bytes and a row 32; no sender has ever put so many into one request.
 const SAMPLES_MAX: usize = 2_000_000;
@@ -34,6 +34,15 @@ pub fn decode(message: &[u8]) -> Result<WriteRequest<'_>, DecodeError> {
     };
     let mut fields = Fields::new(message);
     while !fields.is_at_end() {
+        fields.jump(usual_series(
+            message,
+            fields.position(),
+            &mut request.batch.rows,
+        ));
+        check_limit("samples:", request.batch.rows.len(), SAMPLES_MAX)?;
+        if fields.is_at_end() {
+            break;
+        }
         match fields.tag()? {
             (1, LENGTH_DELIMITED) => time_series(fields.message()?, &mut request)?,
             (3, LENGTH_DELIMITED) => {
@@ -42,9 +51,19 @@ pub fn decode(message: &[u8]) -> Result<WriteRequest<'_>, DecodeError> {
             }
             (_, wire_type) => fields.skip(wire_type)?,
         }
-        check_limit("samples:", request.batch.rows.len(), SAMPLES_MAX)?;
     }
     Ok(request)
+}
+
+/// Reads the series that stand here in the usual form, at most one too many, and tells where they end.
+fn usual_series<'a>(message: &'a [u8], mut at: usize, rows: &mut Vec<Row<'a>>) -> usize {
+    while rows.len() <= SAMPLES_MAX
+        && let Some((row, end)) = usual::series(message, at)
+    {
+        rows.push(row);
+        at = end;
+    }
+    at
 }
 
 fn check_limit(what: &'static str, size: usize, limit: usize) -> Result<(), DecodeError> {

@@ -40,6 +40,11 @@ impl<'a> Fields<'a> {
         self.at
     }
 
+    /// Goes on at a place where a field starts.
+    pub(super) fn jump(&mut self, position: usize) {
+        self.at = position;
+    }
+
     pub(super) fn is_at_end(&self) -> bool {
         self.at >= self.end
     }

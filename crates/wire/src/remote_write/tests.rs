@@ -246,6 +246,9 @@ fn too_many_samples_are_refused() {
     message.push(length as u8);
     message.extend(series);
     assert!(reason(&message).contains("at most 2000000 are allowed"));
+    let message = field(1, &field(2, &[0x10, 0])).repeat(2_000_001);
+    assert!(super::usual::series(&message, 0).is_some());
+    assert!(reason(&message).contains("at most 2000000 are allowed"));
 }
 
 fn any_series() -> impl Strategy<Value = Vec<(Labels, Vec<Sample>)>> {
@@ -295,6 +298,37 @@ proptest! {
             samples.iter().map(move |sample| (labels.clone(), sample.timestamp, sample.value.to_bits()))
         }).collect();
         prop_assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn the_fast_lane_and_the_general_walk_say_the_same(
+        content in prop_oneof![
+            any_series().prop_map(|series| {
+                let message = encoded(&series[..series.len().min(1)]);
+                message.get(2..).unwrap_or_default().to_vec()
+            }),
+            prop::collection::vec(prop::sample::select(vec![0x0a, 0x12, 0x09, 0x10, 0, 1, 2, 3, 9, 11, 0x80]), 0..24),
+        ],
+        damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+    ) {
+        let mut content = content;
+        if let Some((index, byte)) = damage && !content.is_empty() {
+            let at = index.index(content.len());
+            content[at] = byte;
+        }
+        content.truncate(120);
+        let usual = field(1, &content);
+        if let Some((row, end)) = super::usual::series(&usual, 0) {
+            prop_assert_eq!(end, usual.len());
+            // An unknown field at its end keeps a series out of the fast lane.
+            let general = field(1, &[content, vec![0x78, 1]].concat());
+            prop_assert!(super::usual::series(&general, 0).is_none());
+            let rows = decode(&general).unwrap().batch.rows;
+            prop_assert_eq!(rows.len(), 1);
+            prop_assert_eq!(rows[0].key, row.key);
+            prop_assert_eq!(rows[0].timestamp, row.timestamp);
+            prop_assert_eq!(rows[0].value.to_bits(), row.value.to_bits());
+        }
     }
 
     #[test]

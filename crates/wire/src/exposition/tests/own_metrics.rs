@@ -73,7 +73,8 @@ fn the_registry_is_read_back_and_shown() {
         # HELP campanile_build_info The program.
         # TYPE campanile_build_info gauge
         campanile_build_info{version="0.1.0"} 1
-    "##]].assert_eq(&encode(&exposition.families, Format::Text));
+    "##]]
+    .assert_eq(&encode(&exposition.families, Format::Text));
     let again = encode(&exposition.families, Format::OpenMetrics);
     assert_eq!(
         parse(&again, Format::OpenMetrics).families,
