@@ -1,5 +1,5 @@
-//! The Debian packages that tests compare us with, such as Prometheus. Only what is missing is installed, only
-//! by root, and no service is started.
+//! The Debian packages that tests compare us with, such as Prometheus. Only what is missing is installed, only by
+//! root and only in a container or with `CI` set, and no service is started.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +12,9 @@ use crate::process;
 
 /// Debian asks this program before it starts a service; 101 is "forbidden" (invoke-rc.d(8)).
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Exists where systemd runs the machine: someone's own one, or a runner of continuous integration.
+const SYSTEMD: &str = "/run/systemd/system";
 
 /// Makes the packages of `.ci/packages` present, or says plainly that they are not.
 ///
@@ -63,6 +66,10 @@ fn install(packages: &[&str]) -> Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!("this is no Debian: there is no apt-get");
     }
+    // There, the services would start with the machine from now on: not ours to decide.
+    if Path::new(SYSTEMD).exists() && std::env::var_os("CI").is_none() {
+        bail!("they bring services, so a machine of your own is not changed unasked");
+    }
     process::run(&["apt-get", "update", "--quiet=2"])?;
     let _guard = ServiceGuard::set()?;
     let mut command_line = vec![
@@ -73,6 +80,8 @@ fn install(packages: &[&str]) -> Result<()> {
         "--yes",
         "--quiet=2",
         "--no-install-recommends",
+        // Another apt may be at work; wait for it instead of failing.
+        "--option=DPkg::Lock::Timeout=300",
     ];
     command_line.extend(packages);
     process::run(&command_line)
@@ -88,7 +97,7 @@ impl ServiceGuard {
         if Path::new(SERVICE_POLICY).exists() {
             return Ok(Self { ours: false });
         }
-        fs::write(SERVICE_POLICY, "#!/bin/sh\nexit 101\n")
+        fs::write(SERVICE_POLICY, "#!/bin/sh\n# Written by campanile's `make test` while it installs; it may be removed.\nexit 101\n")
             .and_then(|()| fs::set_permissions(SERVICE_POLICY, fs::Permissions::from_mode(0o755)))
             .with_context(|| format!("cannot write {SERVICE_POLICY}"))?;
         Ok(Self { ours: true })

@@ -2,9 +2,11 @@
 //! a file to its findings; what only people can judge is listed as places to look.
 
 mod assertions;
+mod expectations;
 mod header;
 mod layers;
 mod listing;
+mod manifests;
 mod markdown;
 mod modules;
 mod names;
@@ -90,6 +92,8 @@ fn check_tree(tree: &Tree) -> Vec<Finding> {
             findings.extend(names::check_types_and_modules(&source));
             findings.extend(assertions::check_bare_matches(&source));
             findings.extend(assertions::check_tests(&source));
+            findings.extend(assertions::check_ignored(&source));
+            findings.extend(expectations::check(&source));
             findings.extend(notes::check(path, &source.comments));
         } else {
             findings.extend(notes::check(path, text));
@@ -99,7 +103,64 @@ fn check_tree(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings.extend(modules::check(tree));
+    findings.extend(manifests::check(tree));
     findings.extend(markdown::check_paths(tree));
     findings.extend(markdown::check_map(tree));
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree in which every rule is broken once, so that a rule nobody calls is noticed.
+    #[test]
+    fn every_rule_is_asked() {
+        let mark = concat!("TO", "DO");
+        let tree = Tree::of(&[
+            ("crates/wire/Cargo.toml", "[dependencies]\nsnap = \"1\"\n"),
+            (
+                "crates/wire/src/lib.rs",
+                "//! Words.\nmod text;\nmod util;\nstruct TaskManager;\n",
+            ),
+            (
+                "crates/wire/src/text.rs",
+                "fn f() { matches!(x, y); x.expect(\"\"); }\n#[test] fn t() {}\n",
+            ),
+            (
+                "crates/wire/src/dead.rs",
+                &format!("//! Words.\n// {mark}: revive\n"),
+            ),
+            (
+                "crates/wire/README.md",
+                concat!("No title, but /ro", "ot/ is named.\n"),
+            ),
+            ("README.md", &format!("# Title\n\n`crates/gone` {mark}\n")),
+        ]);
+        let problems: Vec<String> = check_tree(&tree).iter().map(Finding::to_string).collect();
+        let problems = problems.join("\n");
+        for expected in [
+            "crates/wire/Cargo.toml:2: `snap` is not used",
+            "crates/wire/Cargo.toml: the workspace's lints",
+            "crates/wire/src/lib.rs:3: `util`",
+            "crates/wire/src/lib.rs:4: `TaskManager`",
+            "crates/wire/src/text.rs:1: open the file",
+            "crates/wire/src/text.rs:1: `matches!",
+            "crates/wire/src/text.rs:1: say why it cannot happen",
+            "crates/wire/src/text.rs:2: the test `t`",
+            "crates/wire/src/dead.rs: no module",
+            "crates/wire/src/dead.rs:2: `TO",
+            "crates/wire/README.md:1: no title",
+            "exists on one machine only",
+            "README.md:3: names `crates/gone`",
+            "README.md:3: `TO",
+            "STYLE.md: this document is missing",
+            "the map does not name `crates/wire`",
+        ] {
+            assert!(
+                problems.contains(expected),
+                "{expected} is missing in\n{problems}"
+            );
+        }
+    }
 }

@@ -32,6 +32,16 @@ pub(crate) fn check_bare_matches(source: &Source<'_>) -> Vec<Finding> {
     findings
 }
 
+/// A test that is ignored says why.
+pub(crate) fn check_ignored(source: &Source<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (offset, _) in source.code.match_indices("#[ignore]") {
+        let problem = "say why this test is ignored and how to run it: `#[ignore = \"…\"]`";
+        findings.push(Finding::new(source.path, source.line(offset), problem));
+    }
+    findings
+}
+
 /// Every test can fail: it asserts, or it calls a function or macro of the same file that does.
 ///
 /// A test whose name speaks of a panic may only run code: that it does not panic is what it shows.
@@ -130,6 +140,14 @@ mod tests {
             let findings = check_bare_matches(&Source::new("a.rs", text));
             assert_eq!(findings, [], "{text}");
         }
+    }
+
+    #[test]
+    fn a_test_ignored_without_reason_is_found() {
+        let bare = Source::new("a.rs", "#[test]\n#[ignore]\nfn t() { assert!(x); }");
+        assert_eq!(check_ignored(&bare)[0].line, 2);
+        let explained = Source::new("a.rs", "#[test]\n#[ignore = \"a minute long\"]\nfn t() {}");
+        assert_eq!(check_ignored(&explained), []);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::manifests;
 use super::source::{Source, line};
 use super::tree::Tree;
 
@@ -75,7 +76,9 @@ pub(crate) fn print(tree: &Tree) {
     for (name, versions) in doubled(tree.text("Cargo.lock")) {
         println!("  {name} {}", versions.join(", "));
     }
-    println!();
+    let unused = manifests::unused_offers(tree);
+    println!("\nlibraries that the workspace offers and no crate takes:");
+    println!("  {}\n", unused.join(", "));
 }
 
 fn print_longest(mut items: Vec<(usize, String)>) {
@@ -95,24 +98,13 @@ fn crate_of(path: &str) -> &str {
 }
 
 fn count(source: &Source<'_>) -> Lines {
-    let all = source.text.lines().count();
-    let is_test_file = source.path.ends_with("/tests.rs") || source.path.contains("/tests/");
-    if is_test_file {
-        return Lines {
-            tests: all,
-            ..Lines::default()
-        };
-    }
-    let tests_start = source.code.find("#[cfg(test)]\nmod tests {");
-    let lines = tests_start.map_or(all, |offset| source.line(offset) - 1);
-    let comments = source
-        .text
+    let (product, tests) = source.text.split_at(source.tests_start());
+    let comments = product
         .lines()
-        .take(lines)
         .filter(|line| line.trim_start().starts_with("//"));
     Lines {
-        source: lines,
-        tests: all - lines,
+        source: product.lines().count(),
+        tests: tests.lines().count(),
         comments: comments.count(),
     }
 }

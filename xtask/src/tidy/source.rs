@@ -51,6 +51,15 @@ impl<'a> Source<'a> {
         line(self.text, offset)
     }
 
+    /// Where its tests begin; the end of a file without tests, and the start of one that holds nothing else.
+    pub(crate) fn tests_start(&self) -> usize {
+        if self.path.ends_with("/tests.rs") || self.path.contains("/tests/") {
+            return 0;
+        }
+        let module = self.code.find("#[cfg(test)]\nmod tests {");
+        module.unwrap_or(self.code.len())
+    }
+
     /// All functions with a body, nested ones too, in the order of the file.
     pub(crate) fn functions(&self) -> Vec<Function<'_>> {
         let code = self.code.as_str();
