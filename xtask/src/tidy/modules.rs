@@ -205,6 +205,10 @@ mod tests {
                 ),
                 ("crates/wire/src/outer/inner.rs", ""),
                 (
+                    "crates/wire/src/inner.rs",
+                    "// not the one that is declared",
+                ),
+                (
                     "crates/wire/src/after.rs",
                     "#[path = \"../made/table.rs\"] mod table;",
                 ),
@@ -215,7 +219,7 @@ mod tests {
                 ("crates/wire/benches/decode.rs", ""),
                 ("crates/wire/fuzz/fuzz_targets/decode.rs", ""),
             ],
-            &[],
+            &["crates/wire/src/inner.rs"],
         );
     }
 }
