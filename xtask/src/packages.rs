@@ -82,6 +82,7 @@ fn install(packages: &[&str]) -> Result<()> {
         "--no-install-recommends",
         // Another apt may be at work; wait for it instead of failing.
         "--option=DPkg::Lock::Timeout=300",
+        "--option=Acquire::Retries=3",
     ];
     command_line.extend(packages);
     process::run(&command_line)
