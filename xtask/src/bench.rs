@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut ran = false;
     for Benchmark { package, name } in all {
         if name.contains(wanted) {
-            process::run(&["cargo", "bench", "--package", &package, "--bench", &name])?;
+            process::run(&format!("cargo bench --package {package} --bench {name}"))?;
             ran = true;
         }
     }

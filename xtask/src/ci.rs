@@ -21,15 +21,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let steps: [Step<'_>; 5] = [
         ("packages", &mut packages::ensure),
         ("format", &mut || {
-            process::run(&["cargo", "fmt", "--all", "--check"])
-                .context("`make format` sets it right")
+            process::run("cargo fmt --all --check").context("`make format` sets it right")
         }),
         ("tidy", &mut || tidy::run(&[])),
-        ("clippy", &mut || process::run(&CLIPPY)),
+        ("clippy", &mut || {
+            process::run("cargo clippy --workspace --all-targets -- -D warnings")
+        }),
         ("tests", &mut || {
             // Without fail-fast, so that one run shows every broken test.
-            let tests = ["cargo", "test", "--workspace", "--no-fail-fast"];
-            process::run_seeing(&tests, |line| count.add(line))
+            let tests = "cargo test --workspace --no-fail-fast";
+            process::run_seeing(tests, |line| count.add(line))
         }),
     ];
 
@@ -54,17 +55,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     );
     Ok(())
 }
-
-/// Lints, with every warning an error; the pre-commit hook runs the same.
-pub(crate) const CLIPPY: [&str; 7] = [
-    "cargo",
-    "clippy",
-    "--workspace",
-    "--all-targets",
-    "--",
-    "-D",
-    "warnings",
-];
 
 impl TestCount {
     /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`; other lines count nothing.

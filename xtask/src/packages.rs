@@ -16,6 +16,10 @@ const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 /// Exists where systemd runs the machine: someone's own one, or a runner of continuous integration.
 const SYSTEMD: &str = "/run/systemd/system";
 
+/// Another apt may be at work: it waits for that one instead of failing.
+const INSTALL: &str = "env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 \
+    --no-install-recommends --option=DPkg::Lock::Timeout=300 --option=Acquire::Retries=3";
+
 /// Makes the packages of `.ci/packages` present, or says plainly that they are not.
 ///
 /// Errors: only with `CI` set, when a package is missing and cannot be installed.
@@ -60,7 +64,7 @@ fn is_installed(package: &str) -> bool {
 }
 
 fn install(packages: &[&str]) -> Result<()> {
-    if process::output(&["id", "-u"])?.trim() != "0" {
+    if process::output("id -u")?.trim() != "0" {
         bail!("only root can install them");
     }
     if !Path::new("/usr/bin/apt-get").exists() {
@@ -70,22 +74,9 @@ fn install(packages: &[&str]) -> Result<()> {
     if Path::new(SYSTEMD).exists() && std::env::var_os("CI").is_none() {
         bail!("they bring services, so a machine of your own is not changed unasked");
     }
-    process::run(&["apt-get", "update", "--quiet=2"])?;
+    process::run("apt-get update --quiet=2")?;
     let _guard = ServiceGuard::set()?;
-    let mut command_line = vec![
-        "env",
-        "DEBIAN_FRONTEND=noninteractive",
-        "apt-get",
-        "install",
-        "--yes",
-        "--quiet=2",
-        "--no-install-recommends",
-        // Another apt may be at work; wait for it instead of failing.
-        "--option=DPkg::Lock::Timeout=300",
-        "--option=Acquire::Retries=3",
-    ];
-    command_line.extend(packages);
-    process::run(&command_line)
+    process::run(&format!("{INSTALL} {}", packages.join(" ")))
 }
 
 /// Keeps packages from starting their services while it lives; a policy that stands already is left as it is.

@@ -63,13 +63,13 @@ impl Dependencies {
     pub(crate) fn load(crates: &[String]) -> Result<Self> {
         let mut loaded = Self::default();
         for name in crates {
-            let reached = cargo_tree(&["--package", name, "--edges", "normal,build"])?;
+            let reached = cargo_tree(&format!("--package {name} --edges normal,build"))?;
             loaded.direct.insert(name.clone(), at_depth_one(&reached));
             loaded.reached.insert(name.clone(), names(&reached));
-            let dev = cargo_tree(&["--package", name, "--edges", "dev", "--depth", "1"])?;
+            let dev = cargo_tree(&format!("--package {name} --edges dev --depth 1"))?;
             loaded.dev.insert(name.clone(), at_depth_one(&dev));
         }
-        loaded.everything = names(&cargo_tree(&["--workspace", "--edges", "all"])?);
+        loaded.everything = names(&cargo_tree("--workspace --edges all")?);
         Ok(loaded)
     }
 }
@@ -147,17 +147,17 @@ fn in_manifest(name: &str, problem: String) -> Finding {
 }
 
 /// Only for this machine's platform: the others would cost the download of libraries that nobody here builds.
-fn cargo_tree(arguments: &[&str]) -> Result<String> {
-    let mut command_line = vec!["cargo", "tree", "--prefix", "depth", "--format", " {p}"];
-    command_line.extend(arguments);
-    process::output(&command_line)
+fn cargo_tree(arguments: &str) -> Result<String> {
+    process::output(&format!(
+        "cargo tree --prefix depth --format @{{p}} {arguments}"
+    ))
 }
 
-/// Every package of a listing whose lines are `2 serde v1.0.0 (…)`.
+/// Every package of a listing whose lines are `2@serde v1.0.0 (…)`.
 fn names(listing: &str) -> BTreeSet<String> {
     listing
         .lines()
-        .filter_map(|line| line.split(' ').nth(1))
+        .filter_map(|line| line.split_once('@')?.1.split(' ').next())
         .map(str::to_owned)
         .collect()
 }
@@ -165,7 +165,7 @@ fn names(listing: &str) -> BTreeSet<String> {
 fn at_depth_one(listing: &str) -> BTreeSet<String> {
     let direct: Vec<&str> = listing
         .lines()
-        .filter(|line| line.starts_with("1 "))
+        .filter(|line| line.starts_with("1@"))
         .collect();
     names(&direct.join("\n"))
 }

@@ -5,6 +5,7 @@
 //! 3. A file that no way reaches is dead.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::Finding;
 use super::source::{Source, closing, words};
@@ -73,19 +74,15 @@ fn is_root(path: &str) -> bool {
 /// Where a file's modules lie: beside a root, and in `foo/` for `foo.rs`.
 fn folder_of_modules(path: &str) -> String {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    if is_root(path) || file == "mod.rs" {
+    if is_root(path) {
         return folder.to_owned();
     }
     format!("{folder}/{}", file.trim_end_matches(".rs"))
 }
 
 /// Adds the files that `mod name;`, `#[path = "…"]` and `include!("…")` lead to.
-fn declared(
-    source: &Source<'_>,
-    range: std::ops::Range<usize>,
-    folder: &str,
-    found: &mut Vec<String>,
-) {
+fn declared(source: &Source<'_>, range: Range<usize>, folder: &str, found: &mut Vec<String>) {
+    let (own_folder, _) = source.path.rsplit_once('/').unwrap_or(("", source.path));
     let code = &source.code[range.clone()];
     let mut skip_to = 0;
     let mut before = "";
@@ -94,35 +91,23 @@ fn declared(
             continue;
         }
         let end = offset + word.len();
-        let after = code[end..].trim_start();
-        if word == "include" && after.starts_with('!') {
-            let text = &source.text[range.start + end..];
-            let own_folder = source
-                .path
-                .rsplit_once('/')
-                .map_or("", |(folder, _)| folder);
-            found.extend(literal(text).map(|file| join(own_folder, file)));
-        }
-        if before == "mod" && after.starts_with(';') {
-            let path = path_attribute(source, range.start + offset);
-            let own_folder = source
-                .path
-                .rsplit_once('/')
-                .map_or("", |(folder, _)| folder);
-            match path {
-                Some(path) => found.push(join(own_folder, path)),
-                None => {
-                    found.push(format!("{folder}/{word}.rs"));
-                    found.push(format!("{folder}/{word}/mod.rs"));
-                }
+        match (before, word, code[end..].trim_start().chars().next()) {
+            (_, "include", Some('!')) => {
+                let file = literal(&source.text[range.start + end..]);
+                found.extend(file.map(|file| join(own_folder, file)));
             }
-        }
-        if before == "mod" && after.starts_with('{') {
-            let open = end + code[end..].find('{').unwrap_or(0);
-            let close = closing(code, open).unwrap_or(code.len());
-            let inner = range.start + open + 1..range.start + close;
-            declared(source, inner, &format!("{folder}/{word}"), found);
-            skip_to = close;
+            ("mod", _, Some(';')) => match path_attribute(source, range.start + offset) {
+                Some(file) => found.push(join(own_folder, file)),
+                None => found.push(format!("{folder}/{word}.rs")),
+            },
+            ("mod", _, Some('{')) => {
+                let open = end + code[end..].find('{').unwrap_or(0);
+                let close = closing(code, open).unwrap_or(code.len());
+                let inner = range.start + open + 1..range.start + close;
+                declared(source, inner, &format!("{folder}/{word}"), found);
+                skip_to = close;
+            }
+            _ => {}
         }
         before = word;
     }

@@ -114,7 +114,7 @@ fn banned_libraries_and_crates_without_a_layer_are_found() {
 #[test]
 fn the_listing_of_cargo_is_read() {
     let listing =
-        "0 wire v0.1.0 (/x/wire)\n1 model v0.1.0 (/x/model)\n2 regex v1.13.0\n1 snap v1.1.1 (*)\n";
+        "0@wire v0.1.0 (/x/wire)\n1@model v0.1.0 (/x/model)\n2@regex v1.13.0\n1@snap v1.1.1 (*)\n";
     assert_eq!(
         at_depth_one(listing),
         BTreeSet::from(["model".to_owned(), "snap".to_owned()])
