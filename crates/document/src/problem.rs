@@ -1,0 +1,174 @@
+//! One thing that is wrong with a document, and how it is shown: place, field, message, excerpt, caret.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::source::{Source, Span};
+
+/// How much of a long line an excerpt shows, in characters; a terminal shows it in one row.
+const EXCERPT_WIDTH: usize = 100;
+
+/// Something wrong, its place, and what would be right; `Display` shows it with an excerpt, over several lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    source: Arc<Source>,
+    span: Option<Span>,
+    related: Option<(Span, String)>,
+    path: String,
+    message: String,
+}
+
+impl Problem {
+    /// A problem at a span of a source; `path` is the field (`host.interval`), empty if there is none.
+    pub fn new(
+        source: &Arc<Source>,
+        span: Span,
+        path: impl fmt::Display,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            span: Some(span),
+            path: path.to_string(),
+            ..Self::of_source(source, message)
+        }
+    }
+
+    /// A problem of a whole source, for example that it cannot be opened.
+    pub fn of_source(source: &Arc<Source>, message: impl Into<String>) -> Self {
+        Self {
+            source: Arc::clone(source),
+            span: None,
+            related: None,
+            path: String::new(),
+            message: message.into(),
+        }
+    }
+
+    /// Adds a second place that belongs to the problem, and what stands there.
+    pub fn with_related(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.related = Some((span, label.into()));
+        self
+    }
+
+    /// Names the field of a problem that has no place in a text.
+    pub fn with_path(mut self, path: impl fmt::Display) -> Self {
+        self.path = path.to_string();
+        self
+    }
+
+    /// The name of the file, flag or variable.
+    pub fn source_name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// Line and column, both from 1; absent if the problem is of the whole source.
+    pub fn position(&self) -> Option<(usize, usize)> {
+        Some(self.source.position(self.span?.start))
+    }
+
+    /// The field, for example `host.interval`; may be empty.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong and what would be right, in one line.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.source.name())?;
+        if let Some((line, column)) = self.position() {
+            write!(formatter, ":{line}:{column}")?;
+        }
+        if !self.path.is_empty() {
+            write!(formatter, ": {}", self.path)?;
+        }
+        write!(formatter, ": {}", self.message)?;
+        let Some(span) = self.span else {
+            return Ok(());
+        };
+        let mut places = vec![(span, '^', "")];
+        if let Some((related, label)) = &self.related {
+            places.push((*related, '-', label.as_str()));
+        }
+        places.sort_by_key(|(span, ..)| span.start);
+        let last = places.last().map_or(0, |(span, ..)| span.start);
+        let width = self.source.position(last).0.to_string().len();
+        for (span, mark, label) in places {
+            write_excerpt(formatter, &self.source, span, mark, label, width)?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts problems in the order in which a reader meets them: source by source, from the top.
+pub fn in_reading_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    let mut names: Vec<String> = Vec::new();
+    for problem in &problems {
+        if !names.iter().any(|name| name == problem.source_name()) {
+            names.push(problem.source_name().to_owned());
+        }
+    }
+    problems.sort_by_cached_key(|problem| {
+        let source = names.iter().position(|name| name == problem.source_name());
+        (source, problem.span.map(|span| span.start))
+    });
+    problems
+}
+
+/// Writes the line of a span, and under it the marks.
+fn write_excerpt(
+    formatter: &mut fmt::Formatter<'_>,
+    source: &Source,
+    span: Span,
+    mark: char,
+    label: &str,
+    width: usize,
+) -> fmt::Result {
+    let (line, line_start) = source.line_of(span.start);
+    let (number, column) = source.position(span.start);
+    let before = column - 1;
+    let line_end = line_start + line.len();
+    let marked = source
+        .slice(Span::from(
+            span.start..span.end.min(line_end).max(span.start),
+        ))
+        .chars()
+        .count()
+        .max(1);
+
+    // A long line is cut so that the marked text stands well inside the window.
+    let skipped = if before + marked.min(EXCERPT_WIDTH / 2) > EXCERPT_WIDTH {
+        before - EXCERPT_WIDTH / 4
+    } else {
+        0
+    };
+    let shown: String = line
+        .chars()
+        .skip(skipped)
+        .take(EXCERPT_WIDTH)
+        .map(visible)
+        .collect();
+    let (head, indent) = if skipped > 0 { ("… ", 2) } else { ("", 0) };
+    let marked = marked.min(EXCERPT_WIDTH - (before - skipped).min(EXCERPT_WIDTH - 1));
+    let marks: String = std::iter::repeat_n(mark, marked).collect();
+    let indent = indent + before - skipped;
+    write!(formatter, "\n  {number:>width$} | {head}{shown}")?;
+    write!(formatter, "\n  {:width$} | {:indent$}{marks}", "", "")?;
+    if !label.is_empty() {
+        write!(formatter, " {label}")?;
+    }
+    Ok(())
+}
+
+/// A tab is shown as an arrow, one column wide, and what would steer a terminal as a dot.
+fn visible(character: char) -> char {
+    match character {
+        '\t' => '→',
+        other if other.is_control() => '·',
+        other => other,
+    }
+}

@@ -1,0 +1,1 @@
+//! What a document promises: trees, readers, messages.
