@@ -1,3 +1,5 @@
+//! Bodies, and the series or the problems that come of them.
+
 use expect_test::{Expect, expect};
 use model::MetricKind;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Messages are written by hand here, so that encoder and decoder cannot be wrong together.
+
 use model::{InvalidLabels, Labels, MetricKind, Sample, Timestamp};
 use proptest::prelude::*;
 
