@@ -185,7 +185,7 @@ fn broken_messages_are_refused_with_the_byte() {
         ),
         (
             field(1, &[0x08, 1]),
-            "byte 2: labels and samples are written in a way",
+            "byte 2: a label or sample has the wrong wire type",
         ),
         (field(3, &field(2, &[0xff])), "byte 3: a text is not UTF-8"),
         (
