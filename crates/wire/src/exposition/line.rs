@@ -93,11 +93,12 @@ impl<'a> Cursor<'a> {
         Ok(Cow::Borrowed(name))
     }
 
-    /// The rest of the line after one blank, unescaped.
-    pub(super) fn help(&mut self) -> String {
+    /// The rest of the line after one blank, unescaped; the text format has no escape for quotes here.
+    pub(super) fn help(&mut self, format: Format) -> String {
         let rest = &self.line[self.at..];
         self.at = self.line.len();
-        unescape(rest.strip_prefix([' ', '\t']).unwrap_or(rest)).into_owned()
+        let rest = rest.strip_prefix([' ', '\t']).unwrap_or(rest);
+        unescape(rest, format == Format::OpenMetrics).into_owned()
     }
 
     /// A series with its value; its labels besides the name are added to `labels`.
@@ -199,7 +200,7 @@ impl<'a> Cursor<'a> {
                     if !escaped {
                         return Ok(Cow::Borrowed(run));
                     }
-                    return Ok(unescape(&self.line[start + 1..self.at - 1]));
+                    return Ok(unescape(&self.line[start + 1..self.at - 1], true));
                 }
                 // Two bytes are passed, of which the second may be the start of a longer character.
                 Some(_) => {
@@ -279,7 +280,7 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':')
 }
 
-fn unescape(text: &str) -> Cow<'_, str> {
+fn unescape(text: &str, quotes: bool) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
     }
@@ -292,7 +293,8 @@ fn unescape(text: &str) -> Cow<'_, str> {
         }
         match characters.next() {
             Some('n') => plain.push('\n'),
-            Some(escaped @ ('\\' | '"')) => plain.push(escaped),
+            Some('\\') => plain.push('\\'),
+            Some('"') if quotes => plain.push('"'),
             Some(other) => plain.extend(['\\', other]),
             None => plain.push('\\'),
         }

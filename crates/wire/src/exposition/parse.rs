@@ -108,7 +108,7 @@ impl<'a> Parser<'a> {
             }
             ("HELP", _) => {
                 let name = cursor.described_name()?;
-                let help = cursor.help();
+                let help = cursor.help(self.format);
                 self.metadata(name).help = help;
                 Ok(())
             }

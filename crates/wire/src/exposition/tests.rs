@@ -1,3 +1,5 @@
+//! Each file of testdata/exposition is read; what is shown is compared; properties tie both directions together.
+
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect, expect_file};

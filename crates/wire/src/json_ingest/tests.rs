@@ -1,3 +1,5 @@
+//! Bodies, and the series or the problems that come of them.
+
 use expect_test::{Expect, expect};
 use model::MetricKind;
 use proptest::prelude::*;
@@ -159,13 +161,14 @@ fn fields_of_another_type_are_refused() {
 #[test]
 fn buckets_must_rise_and_agree_with_the_count() {
     check(
-        r#"{"name": "h", "type": "histogram", "labels": {"le": "1"}, "buckets": {"1": 3, "1.0": 3, "2": 2, "x": 1, "+Inf": 4}, "sum": 2, "count": 5}"#,
+        r#"{"name": "h", "type": "histogram", "labels": {"le": "1"}, "buckets": {"1": 3, "1.0": 3, "2": 2, "3": 2.5, "x": 1, "+Inf": 4}, "sum": 2, "count": 5}"#,
         expect![[r#"
             labels: "le" is given by the buckets or quantiles
             buckets: "x" is no number
             buckets: "1" and "1.0" are the same number
             buckets: "+Inf" is 4, it must equal count, which is 5
-            buckets: "2" is 2, less than the bucket before it, which is 3: a bucket holds the smaller ones too"#]],
+            buckets: "2" is 2, less than the bucket before it, which is 3: a bucket holds the smaller ones too
+            buckets: "3" is 2.5, less than the bucket before it, which is 3: a bucket holds the smaller ones too"#]],
     );
     check(
         r#"{"name": "h", "type": "histogram", "buckets": {"1": -1, "2": "NaN"}, "sum": 2, "count": -5}"#,

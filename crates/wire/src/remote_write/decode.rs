@@ -5,7 +5,8 @@
 
 use model::{Metadata, MetricKind, Row, SampleBatch, Timestamp};
 
-use super::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT, tag};
+use super::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT};
+use super::usual::{LABEL, SAMPLE};
 use super::{DecodeError, KEYS, WriteRequest, usual};
 
 /// An empty sample takes 2 bytes and a row 32; no sender has ever put so many into one request.
@@ -15,9 +16,6 @@ const METADATA_MAX: usize = 200_000;
 
 /// Bytes of a series with one sample, on the low side: a first guess at the number of rows.
 const SERIES_BYTES: usize = 128;
-
-const LABEL: u8 = tag(1, LENGTH_DELIMITED);
-const SAMPLE: u8 = tag(2, LENGTH_DELIMITED);
 
 /// Reads a message, decompressed, without copying its labels.
 ///
@@ -112,7 +110,7 @@ fn time_series<'a>(
             (1 | 2, _) => {
                 return Err(fields.fault(
                     start,
-                    "labels and samples are written in a way of their own",
+                    "a label or sample has the wrong wire type, or a tag longer than needed",
                 ));
             }
             _ => {}

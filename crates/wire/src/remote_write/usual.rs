@@ -8,8 +8,8 @@ use model::{Row, Timestamp};
 use super::protobuf::{FIXED64, LENGTH_DELIMITED, VARINT, tag};
 
 const TIME_SERIES: u8 = tag(1, LENGTH_DELIMITED);
-const LABEL: u8 = tag(1, LENGTH_DELIMITED);
-const SAMPLE: u8 = tag(2, LENGTH_DELIMITED);
+pub(super) const LABEL: u8 = tag(1, LENGTH_DELIMITED);
+pub(super) const SAMPLE: u8 = tag(2, LENGTH_DELIMITED);
 const VALUE: u8 = tag(1, FIXED64);
 const TIMESTAMP: u8 = tag(2, VARINT);
 
