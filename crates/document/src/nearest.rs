@@ -11,10 +11,20 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let allowed = (name.chars().count() / 3).clamp(1, 4);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&name, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (difference(&name, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// How far a candidate is from a name; a shortened or lengthened word (`warning`, `warn`) is as near as one letter.
+fn difference(name: &str, candidate: &str) -> usize {
+    const STEM_MIN: usize = 3;
+    let shorter = name.len().min(candidate.len());
+    if shorter >= STEM_MIN && (name.starts_with(candidate) || candidate.starts_with(name)) {
+        return usize::from(name != candidate);
+    }
+    distance(name, candidate)
 }
 
 /// Letters to insert, delete, replace or swap with their neighbour (optimal string alignment).
@@ -52,6 +62,7 @@ mod tests {
             ("itnerval", Some("interval")),
             ("proc_fs", Some("procfs")),
             ("lgo", Some("log")),
+            ("logging", Some("log")),
             ("address", None),
             ("", None),
             ("x", None),

@@ -27,7 +27,7 @@ impl Problem {
         message: impl Into<String>,
     ) -> Self {
         Self {
-            span: Some(span),
+            span: source.has_lines().then_some(span),
             path: path.to_string(),
             ..Self::of_source(source, message)
         }
@@ -47,12 +47,6 @@ impl Problem {
     /// Adds a second place that belongs to the problem, and what stands there.
     pub fn with_related(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related = Some((span, label.into()));
-        self
-    }
-
-    /// Names the field of a problem that has no place in a text.
-    pub fn with_path(mut self, path: impl fmt::Display) -> Self {
-        self.path = path.to_string();
         self
     }
 

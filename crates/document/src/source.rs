@@ -47,6 +47,7 @@ impl Syntax {
 pub struct Source {
     name: String,
     text: String,
+    has_lines: bool,
 }
 
 impl Source {
@@ -55,6 +56,16 @@ impl Source {
         Arc::new(Self {
             name: name.into(),
             text: text.into(),
+            has_lines: true,
+        })
+    }
+
+    /// A name without a text to point into: a flag, a variable, a file that cannot be read.
+    pub fn without_lines(name: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            text: String::new(),
+            has_lines: false,
         })
     }
 
@@ -67,11 +78,11 @@ impl Source {
                 "the file has {} bytes, more than the {bytes_max} that are read",
                 bytes.len()
             );
-            return Err(Problem::of_source(&Self::new(name, ""), message));
+            return Err(Problem::of_source(&Self::without_lines(name), message));
         }
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             let message = "the file is UTF-16; save it as UTF-8".to_owned();
-            return Err(Problem::of_source(&Self::new(name, ""), message));
+            return Err(Problem::of_source(&Self::without_lines(name), message));
         }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match std::str::from_utf8(bytes) {
@@ -103,6 +114,10 @@ impl Source {
     /// The text of a span; empty if the span does not lie in this text.
     pub fn slice(&self, span: Span) -> &str {
         self.text.get(span.start..span.end).unwrap_or_default()
+    }
+
+    pub(crate) fn has_lines(&self) -> bool {
+        self.has_lines
     }
 
     /// Line and column of a byte offset, both from 1; columns count characters.

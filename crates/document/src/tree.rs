@@ -125,7 +125,7 @@ impl Document {
     ///
     /// Numbers and booleans are read from it as from an unquoted value.
     pub fn of_text(name: &str, text: &str) -> Self {
-        let source = Source::new(name, "");
+        let source = Source::without_lines(name);
         let scalar = Scalar {
             text: text.into(),
             style: Style::Given,

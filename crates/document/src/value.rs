@@ -75,7 +75,7 @@ impl<'d> Value<'d> {
                 let span = self.span();
                 Some(Section::new(self.document, &[], span, self.path))
             }
-            _ => self.wrong("a section (keys with a colon, indented below this one)"),
+            _ => self.wrong("a section (lines such as key: value)"),
         }
     }
 
@@ -116,7 +116,12 @@ impl<'d> Value<'d> {
             Ok(duration) => self.within(duration, range, |bound| {
                 model::duration::format(*bound).to_string()
             }),
-            Err(error) => self.no(scalar, "duration", error.reason),
+            Err(error) => match meant_duration(&scalar.text) {
+                Some(meant) if scalar.style != Style::Substituted => {
+                    self.no(scalar, "duration", format!("did you mean {meant}?"))
+                }
+                _ => self.no(scalar, "duration", error.reason),
+            },
         }
     }
 
@@ -153,7 +158,7 @@ impl<'d> Value<'d> {
             Some(word) if scalar.style != Style::Substituted => format!("; did you mean {word}?"),
             _ => String::new(),
         };
-        let shown = self.shown(scalar);
+        let shown = self.shown_scalar(scalar);
         self.refuse(format!(
             "{shown} is not known here; write {expected}{guess}"
         ));
@@ -221,7 +226,10 @@ impl<'d> Value<'d> {
         };
         match socket_address(&scalar.text) {
             Ok(address) => Some(address),
-            Err(reason) => self.no(scalar, "address to listen at", &reason),
+            Err(_) if scalar.style == Style::Substituted => {
+                self.no(scalar, "address", "write for example 127.0.0.1:9595")
+            }
+            Err(reason) => self.no(scalar, "address", &reason),
         }
     }
 
@@ -263,7 +271,7 @@ impl<'d> Value<'d> {
         } else {
             ("large", format!("the most is {most}"))
         };
-        let shown = self.shown(scalar);
+        let shown = self.shown_scalar(scalar);
         self.refuse(format!(
             "{shown} is too {word}; {bound} (allowed: {least} to {most})"
         ));
@@ -272,23 +280,27 @@ impl<'d> Value<'d> {
 
     /// Notes that a section or list stands where a scalar should, or the other way round.
     fn wrong<T>(&self, expected: &str) -> Option<T> {
-        let found = match &self.document.node(self.id).content {
-            Content::Mapping(_) => "a section".to_owned(),
-            Content::Sequence(_) => "a list".to_owned(),
-            Content::Scalar(scalar) => self.shown(scalar),
-        };
+        let found = self.shown();
         self.refuse(format!("{expected} is needed here, not {found}"));
         None
     }
 
     fn no<T>(&self, scalar: &Scalar, kind: &str, reason: impl Display) -> Option<T> {
-        let shown = self.shown(scalar);
+        let shown = self.shown_scalar(scalar);
         self.refuse(format!("{shown} is no {kind}: {reason}"));
         None
     }
 
-    /// The text of a scalar for a message; what came from a variable may be a secret, so only its name is shown.
-    fn shown(&self, scalar: &Scalar) -> String {
+    /// The value for a message, in quotes; what came from a variable may be a secret, so only its name is shown.
+    pub fn shown(&self) -> String {
+        match &self.document.node(self.id).content {
+            Content::Mapping(_) => "a section".to_owned(),
+            Content::Sequence(_) => "a list".to_owned(),
+            Content::Scalar(scalar) => self.shown_scalar(scalar),
+        }
+    }
+
+    fn shown_scalar(&self, scalar: &Scalar) -> String {
         const SHOWN_MAX: usize = 60;
         if scalar.style == Style::Substituted {
             let written = self.document.source().slice(self.span());
@@ -313,6 +325,29 @@ pub(crate) fn one_of(words: &[&str]) -> String {
         [word] => (*word).to_owned(),
         [others @ .., last] => format!("{} or {last}", others.join(", ")),
     }
+}
+
+/// The duration that someone meant who wrote `10 seconds`, `5 min` or `1.5h`.
+fn meant_duration(text: &str) -> Option<String> {
+    let digits = text
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
+        .count();
+    let (number, unit) = text.split_at(digits);
+    let milliseconds = match unit.trim().to_ascii_lowercase().as_str() {
+        "ms" | "millis" | "millisecond" | "milliseconds" => 1.0,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1e3,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60e3,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3600e3,
+        "d" | "day" | "days" => 86400e3,
+        "w" | "week" | "weeks" => 7.0 * 86400e3,
+        "y" | "year" | "years" => 365.0 * 86400e3,
+        _ => return None,
+    };
+    let seconds = number.parse::<f64>().ok()? * milliseconds / 1e3;
+    let duration = Duration::try_from_secs_f64(seconds).ok()?;
+    let meant = model::duration::format(duration).to_string();
+    model::duration::parse(&meant).is_ok().then_some(meant)
 }
 
 fn boolean(text: &str) -> Option<bool> {

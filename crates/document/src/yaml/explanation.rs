@@ -237,9 +237,14 @@ impl<'t> Place<'t> {
         }
         let (offset, bracket) = open.pop()?;
         let closing = if bracket == '[' { ']' } else { '}' };
-        let message = format!(
-            "what this {bracket} opens is not understood; separate its values by commas and close it with {closing}"
-        );
+        let line = self.text[offset..].lines().next().unwrap_or_default();
+        let message = if line.contains(closing) {
+            format!(
+                "between this {bracket} and its {closing}, values are separated by one comma each"
+            )
+        } else {
+            format!("this {bracket} is not closed in its line; is {closing} missing?")
+        };
         Some((offset, message))
     }
 
