@@ -1,0 +1,124 @@
+//! The loop: wait for the tick, collect, store.
+
+use std::collections::HashSet;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use model::{AppendError, Metadata, MetricFamily, SampleBatch, SampleSink, Timestamp};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::schedule::Schedule;
+use super::tracker::Tracker;
+use super::{Collection, Host};
+
+/// How long after its start the loop collects for the second time, so that there are rates to show.
+const SECOND_COLLECTION: Duration = Duration::from_millis(250);
+
+/// A collection that begins so little after its tick bears the tick's time: even distances are stored in fewer bytes.
+const TOLERANCE_MAX: Duration = Duration::from_millis(10);
+
+/// Collects every interval and stores the samples with `job="node"` and `instance`, until shutdown.
+///
+/// It collects at once, again a quarter of a second later, and from then on at whole multiples of the interval. A host
+/// that is not enabled returns at once.
+pub async fn run(host: Arc<Host>, sink: Arc<dyn SampleSink>, shutdown: CancellationToken) {
+    if !host.config.enabled {
+        return;
+    }
+    let mut schedule = Schedule::new(host.config.interval);
+    let mut recorder = Recorder::new(Arc::clone(&host), sink);
+    let mut due = None;
+    let mut is_first = true;
+    loop {
+        let record = tokio::task::spawn_blocking(move || {
+            recorder.record(due);
+            recorder
+        });
+        recorder = match record.await {
+            Ok(recorder) => recorder,
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            Err(_) => return,
+        };
+        let wait = if std::mem::take(&mut is_first) {
+            SECOND_COLLECTION
+        } else {
+            let tick = schedule.next(&*host.clock);
+            host.state().ticks_missed += tick.missed;
+            due = Some(tick.at);
+            tick.wait
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Collects and stores.
+struct Recorder {
+    host: Arc<Host>,
+    sink: Arc<dyn SampleSink>,
+    tracker: Tracker,
+    described: HashSet<String, RandomState>,
+}
+
+impl Recorder {
+    fn new(host: Arc<Host>, sink: Arc<dyn SampleSink>) -> Self {
+        Self {
+            tracker: Tracker::new(host.nodename.clone()),
+            host,
+            sink,
+            described: HashSet::default(),
+        }
+    }
+
+    /// One collection, at the tick that was due or now.
+    fn record(&mut self, due: Option<Timestamp>) {
+        let now = self.host.clock.now();
+        let tolerance = TOLERANCE_MAX.min(self.host.config.interval / 100);
+        let is_near = |due: &Timestamp| now.since(*due).max(due.since(now)) <= tolerance;
+        let timestamp = due.filter(is_near).unwrap_or(now);
+        let collection = self.host.collect_at(timestamp);
+        if let Err(error) = self.store(&collection) {
+            error!(%error, "cannot store host metrics");
+            self.host.state().appends_failed += 1;
+        }
+    }
+
+    fn store(&mut self, collection: &Collection) -> Result<(), AppendError> {
+        let families = &collection.families;
+        let samples = self.tracker.samples(families, collection.timestamp);
+        let rows = samples
+            .iter()
+            .map(|(labels, at, value)| (labels, *at, *value));
+        let appended = self.sink.append(&SampleBatch::packed(rows))?;
+        if let Some(rejected) = appended.rejected.first() {
+            let (count, reason) = (appended.rejected.len(), &rejected.reason);
+            warn!(count, %reason, "store rejected host metrics");
+        }
+        let mut state = self.host.state();
+        state.samples_accepted += appended.accepted as u64;
+        state.samples_rejected += appended.rejected.len() as u64;
+        drop(state);
+        self.describe(families)
+    }
+
+    /// Describes the families that have not been described yet.
+    fn describe(&mut self, families: &[MetricFamily]) -> Result<(), AppendError> {
+        let is_new = |family: &&MetricFamily| !self.described.contains(&family.name);
+        let new = families.iter().filter(is_new);
+        let descriptions: Vec<(String, Metadata)> = new
+            .map(|family| (family.name.clone(), family.metadata.clone()))
+            .collect();
+        if descriptions.is_empty() {
+            return Ok(());
+        }
+        self.sink.describe(&descriptions)?;
+        let names = descriptions.into_iter().map(|(name, _)| name);
+        self.described.extend(names);
+        Ok(())
+    }
+}

@@ -1,0 +1,271 @@
+//! The same machine as node_exporter sees it: names, types, label sets and values must agree.
+//!
+//! It needs `prometheus-node-exporter` in the path and says so if it is not there. Counters move on while one looks, so
+//! a reading is taken before the peer's and one after, and the peer's value must lie between the two.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use model::{Clock, Labels, MetricFamily, Timestamp};
+
+use crate::host::{Config, Host};
+
+const BINARY: &str = "prometheus-node-exporter";
+
+/// The collectors that both have.
+const COLLECTORS: [&str; 11] = [
+    "cpu",
+    "diskstats",
+    "filefd",
+    "filesystem",
+    "loadavg",
+    "meminfo",
+    "netdev",
+    "pressure",
+    "stat",
+    "time",
+    "uname",
+];
+
+/// What only one of the two has, and why.
+const ONE_SIDED: [&str; 2] = [
+    // It describes the other program.
+    "node_exporter_build_info",
+    // Debian's 1.5.0 is older than this file of the kernel; later versions have it.
+    "node_pressure_irq_stalled_seconds_total",
+];
+
+/// Their help begins with "node_exporter:" there.
+const OWN_HELP: [&str; 2] = [DURATION, "node_scrape_collector_success"];
+
+/// Each tells how long its own work took.
+const DURATION: &str = "node_scrape_collector_duration_seconds";
+
+/// How far two readings of one number may be apart: arithmetic in another order.
+const RELATIVE_ERROR: f64 = 1e-9;
+
+/// What another program moves between two readings, as a share, for gauges that go up and down.
+const GAUGE_DRIFT: f64 = 0.05;
+
+/// A metric as an exposition shows it: type, help, and values by label set.
+#[derive(Debug, Default, PartialEq)]
+struct Metric {
+    kind: String,
+    help: String,
+    values: BTreeMap<String, f64>,
+}
+
+type Metrics = BTreeMap<String, Metric>;
+
+#[test]
+fn this_machine_looks_as_node_exporter_sees_it() {
+    let Some(mut peer) = Peer::start() else {
+        println!("skipped: {BINARY} is not installed, so nothing was compared with it");
+        return;
+    };
+    let host = Host::new(Config::default(), Arc::new(SystemClock::new()));
+    // The peer's first scrape opens files that its later ones need no more.
+    peer.scrape();
+    let before = own_metrics(&host.collect().families);
+    let theirs = parse_exposition(&peer.scrape());
+    let after = own_metrics(&host.collect().families);
+    let differences = compare(&before, &theirs, &after);
+    let shown = differences.join("\n");
+    assert!(differences.is_empty(), "differences:\n{shown}");
+}
+
+/// What is different between two own readings and the peer's in the middle, line by line.
+fn compare(before: &Metrics, theirs: &Metrics, after: &Metrics) -> Vec<String> {
+    let mut differences = Vec::new();
+    for (name, their) in theirs {
+        let (Some(early), Some(late)) = (before.get(name), after.get(name)) else {
+            differences.push(format!("{name}: only node_exporter has it"));
+            continue;
+        };
+        if early.kind != their.kind {
+            let (ours, theirs) = (&early.kind, &their.kind);
+            differences.push(format!("{name}: {ours} here, {theirs} there"));
+        }
+        if early.help != their.help && !OWN_HELP.contains(&&**name) {
+            let (ours, theirs) = (&early.help, &their.help);
+            differences.push(format!("{name}: help {ours:?} here, {theirs:?} there"));
+        }
+        if !early.values.keys().eq(their.values.keys()) {
+            let (ours, theirs) = (early.values.keys(), their.values.keys());
+            differences.push(format!("{name}: labels {ours:?} here, {theirs:?} there"));
+            continue;
+        }
+        for (labels, value) in &their.values {
+            let early = early.values[labels];
+            let late = late.values.get(labels).copied().unwrap_or(f64::NAN);
+            if name != DURATION && !is_between(early, *value, late, &their.kind) {
+                differences.push(format!(
+                    "{name}{labels}: {early} and {late} here, {value} there"
+                ));
+            }
+        }
+    }
+    for name in before.keys().filter(|name| !theirs.contains_key(*name)) {
+        differences.push(format!("{name}: only we have it"));
+    }
+    differences
+}
+
+fn is_between(early: f64, value: f64, late: f64, kind: &str) -> bool {
+    let slack = RELATIVE_ERROR * value.abs();
+    let drift = if kind == "gauge" {
+        (GAUGE_DRIFT * value.abs()).max(early.max(late).abs() * GAUGE_DRIFT) + 16.0
+    } else {
+        0.0
+    };
+    let low = early.min(late) - slack - drift;
+    let high = early.max(late) + slack + drift;
+    (low..=high).contains(&value)
+}
+
+fn own_metrics(families: &[MetricFamily]) -> Metrics {
+    let mut metrics = Metrics::new();
+    for family in families {
+        if ONE_SIDED.contains(&&*family.name) {
+            continue;
+        }
+        let values = family.points.iter().map(|point| {
+            let labels = point.labels.filtered(|name| name != model::NAME);
+            (labels.to_string(), point.value)
+        });
+        let metric = Metric {
+            kind: family.metadata.kind.to_string(),
+            help: family.metadata.help.clone(),
+            values: values.collect(),
+        };
+        metrics.insert(family.name.clone(), metric);
+    }
+    metrics
+}
+
+/// Reads what node_exporter writes: plain names, label values without escapes but `\\` and `\"`.
+fn parse_exposition(text: &str) -> Metrics {
+    let mut metrics = Metrics::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').unwrap();
+            metrics.entry(name.to_owned()).or_default().help = help.to_owned();
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            metrics.entry(name.to_owned()).or_default().kind = kind.to_owned();
+        } else {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+            let labels = parse_labels(labels.strip_suffix('}').unwrap());
+            let values = &mut metrics.entry(name.to_owned()).or_default().values;
+            values.insert(labels.to_string(), value.parse().unwrap());
+        }
+    }
+    metrics.retain(|name, _| name.starts_with("node_") && !ONE_SIDED.contains(&&**name));
+    metrics
+}
+
+fn parse_labels(mut text: &str) -> Labels {
+    let mut pairs = Vec::new();
+    while let Some((name, rest)) = text.split_once("=\"") {
+        let mut value = String::new();
+        let mut characters = rest.char_indices();
+        let end = loop {
+            match characters.next().unwrap() {
+                (end, '"') => break end,
+                (_, '\\') => value.push(characters.next().unwrap().1),
+                (_, character) => value.push(character),
+            }
+        };
+        pairs.push((name.trim_start_matches(',').to_owned(), value));
+        text = &rest[end + 1..];
+    }
+    Labels::from_pairs(pairs).unwrap()
+}
+
+/// A node_exporter with only the collectors that we have; it ends with this value.
+struct Peer {
+    process: Child,
+    address: String,
+}
+
+impl Peer {
+    /// None if it is not installed.
+    fn start() -> Option<Self> {
+        let mut command = Command::new(BINARY);
+        command
+            .arg("--web.listen-address=127.0.0.1:0")
+            .arg("--collector.disable-defaults")
+            .arg("--web.disable-exporter-metrics");
+        for collector in COLLECTORS {
+            command.arg(format!("--collector.{collector}"));
+        }
+        let mut process = command.stderr(Stdio::piped()).spawn().ok()?;
+        let log = BufReader::new(process.stderr.take().unwrap());
+        // It logs the address once it listens there.
+        let mut lines = log.lines();
+        let address = loop {
+            let line = lines.next().expect("it logs its address").unwrap();
+            if let Some((_, address)) = line.split_once("address=127.0.0.1:") {
+                break format!("127.0.0.1:{}", address.trim());
+            }
+        };
+        // Someone has to read the rest, or it stops at a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Some(Self { process, address })
+    }
+
+    fn scrape(&mut self) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let request = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("200 OK"), "{head}");
+        body.to_owned()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// The system's clock; only here, where another program reads it too.
+struct SystemClock {
+    start: Instant,
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the peer reads the real clock too"
+)]
+impl SystemClock {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the peer reads the real clock too"
+)]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Timestamp::from_millis(since.unwrap().as_millis() as i64)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
