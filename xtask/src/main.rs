@@ -13,6 +13,7 @@ mod packages;
 mod process;
 mod release;
 mod tidy;
+mod tree;
 
 use std::process::ExitCode;
 
