@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Finding;
 use super::source::{Source, closing, words};
 
-/// Macros and functions that fail a test; so does every word that begins with `assert` or `check`.
+/// Macros and functions that fail a test.
 const FAILING: [&str; 5] = [
     "panic",
     "unreachable",
@@ -13,6 +13,9 @@ const FAILING: [&str; 5] = [
     "expect_err",
     "expect_file",
 ];
+
+/// What a function is called that fails a test, wherever it is written: `check`, `check_codec`, `until_shown`.
+const VERBS: [&str; 3] = ["assert", "check", "until"];
 
 /// Parts of the names of tests that throw anything at a decoder: `any_bytes_are_read_or_refused`.
 const ONLY_RUNS: [&str; 2] = ["panic", "or_refused"];
@@ -114,10 +117,10 @@ fn asserts(body: &str, asserting: &BTreeSet<&str>) -> bool {
         FAILING.contains(&word)
             || asserting.contains(word)
             || is_macro && (word.contains("assert") || word == "expect")
-            || ["assert", "check"].contains(&word)
-            || ["assert_", "check_"]
-                .iter()
-                .any(|verb| word.starts_with(verb))
+            || VERBS.iter().any(|verb| {
+                let rest = word.strip_prefix(verb);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+            })
     })
 }
 
@@ -179,6 +182,7 @@ mod tests {
             "#[test] fn t() { check(\"1 + 1\", expect![[\"2\"]]); }",
             "#[test] fn t() { check_codec::<Text>(1); }",
             "#[test] fn t() { parse(1).unwrap_err(); }",
+            "#[tokio::test] async fn t() { server.until_shown(\"up 1\").await; }",
             "#[test] #[should_panic(expected = \"x\")] fn t() { f(); }",
             "#[test] fn no_bytes_make_it_panic() { parse(1); }",
             "#[test] fn any_bytes_are_read_or_refused(x in y) { let _ = parse(x); }",
