@@ -74,12 +74,15 @@ fn is_test(before: &str) -> bool {
         .any(|attribute| before.contains(attribute))
 }
 
-/// The functions and macros of this file that assert, directly or through others.
+/// The functions and macros among the tests of this file that assert, directly or through others.
+///
+/// A product function may assert as well, yet whoever merely calls it asserts nothing about what it does.
 fn asserting_names<'a>(source: &'a Source<'_>) -> BTreeSet<&'a str> {
     let code = source.code.as_str();
     let mut bodies: Vec<(&str, &str)> = Vec::new();
+    let tests_start = source.tests_start();
     for function in source.functions() {
-        if !is_test(function.before) {
+        if function.body.start >= tests_start && !is_test(function.before) {
             bodies.push((function.name, &code[function.body.clone()]));
         }
     }
@@ -165,6 +168,7 @@ mod tests {
             "#[tokio::test(start_paused = true)] async fn t() { run().await; }",
             "#[test] fn t() { /* assert!(x) */ f(\"assert!(x)\"); }",
             "fn helper() { f(); } #[test] fn t() { helper(); }",
+            "fn product() { assert!(x); }\n#[cfg(test)]\nmod tests { #[test] fn t() { product(); } }",
             "proptest! { #![proptest_config(C { cases: 9 })] #[test] fn t(x in 0..9) { f(x); } }",
             "#[test] fn t() { check != 1; checked_add(2); let assert = 1; }",
         ] {
@@ -190,7 +194,7 @@ mod tests {
             "macro_rules! same { ($x:expr) => { assert!($x) } } #[test] fn t() { same!(x); }",
             "fn not_a_test() { f(); }",
         ] {
-            let findings = check_tests(&Source::new("a.rs", text));
+            let findings = check_tests(&Source::new("src/a/tests.rs", text));
             assert_eq!(findings, [], "{text}");
         }
     }
