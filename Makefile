@@ -5,6 +5,8 @@
 help:         ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
+# Release: its cold build takes no longer than the debug one (`cargo xtask footprint`), and the figures it
+# shows about itself are the real ones.
 run:          ## watch this machine: http://127.0.0.1:9595/
 	cargo run --release --package campanile -- serve
 

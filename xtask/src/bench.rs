@@ -1,16 +1,14 @@
-//! The project's own benchmarks: every `crates/*/benches/NAME.rs`.
+//! The project's own benchmarks: every `crates/PACKAGE/benches/NAME.rs`.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::process;
+use crate::tree::Tree;
 
 #[derive(Debug, PartialEq)]
-struct Benchmark {
-    package: String,
-    name: String,
+struct Benchmark<'a> {
+    package: &'a str,
+    name: &'a str,
 }
 
 /// Runs all benchmarks, or those whose name contains the one argument. No benchmark at all is said, not hidden.
@@ -20,53 +18,59 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         [name] => name,
         [_, unexpected, ..] => bail!("unexpected argument `{unexpected}`; one name is enough"),
     };
-    let all = find(&process::root()?.join("crates"))?;
+    let tree = Tree::load(&process::root()?)?;
+    let all = find(&tree);
     if all.is_empty() {
         println!("no benchmarks: no crate has a benches folder yet");
         return Ok(());
     }
+    println!("benchmarks:");
     for Benchmark { package, name } in &all {
-        println!("{package}: {name}");
+        println!("  {package}: {name}");
     }
-    let mut ran = false;
-    for Benchmark { package, name } in all {
-        if name.contains(wanted) {
-            process::run(&format!("cargo bench --package {package} --bench {name}"))?;
-            ran = true;
-        }
-    }
-    if !ran {
+    let chosen: Vec<&Benchmark<'_>> = all
+        .iter()
+        .filter(|bench| bench.name.contains(wanted))
+        .collect();
+    if chosen.is_empty() {
         bail!("no benchmark's name contains `{wanted}`; the names stand above");
+    }
+    for Benchmark { package, name } in chosen {
+        process::run(&format!("cargo bench --package {package} --bench {name}"))?;
     }
     Ok(())
 }
 
-fn find(crates: &Path) -> Result<Vec<Benchmark>> {
+fn find(tree: &Tree) -> Vec<Benchmark<'_>> {
     let mut found = Vec::new();
-    for package in entries(crates)? {
-        let benches = crates.join(&package).join("benches");
-        if !benches.is_dir() {
-            continue;
-        }
-        for file in entries(&benches)? {
-            if let Some(name) = file.strip_suffix(".rs") {
-                found.push(Benchmark {
-                    package: package.clone(),
-                    name: name.to_owned(),
-                });
-            }
+    for path in tree.files.keys() {
+        let parts: Vec<&str> = path.split('/').collect();
+        if let ["crates", package, "benches", file] = parts.as_slice()
+            && let Some(name) = file.strip_suffix(".rs")
+        {
+            found.push(Benchmark { package, name });
         }
     }
-    Ok(found)
+    found
 }
 
-fn entries(folder: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?
-    {
-        names.push(entry?.file_name().to_string_lossy().into_owned());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn benchmarks_are_found_by_their_place() {
+        let tree = Tree::of(&[
+            ("crates/wire/benches/decode.rs", ""),
+            ("crates/wire/benches/data/page.txt", ""),
+            ("crates/wire/src/benches/other.rs", ""),
+        ]);
+        assert_eq!(
+            find(&tree),
+            [Benchmark {
+                package: "wire",
+                name: "decode"
+            }]
+        );
     }
-    names.sort();
-    Ok(names)
 }

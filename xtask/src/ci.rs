@@ -1,5 +1,7 @@
 //! Everything a change must pass, cheapest first. The first failing step ends it.
 
+use std::fmt;
+
 use anyhow::{Context, Result};
 
 use crate::{packages, process, tidy};
@@ -30,7 +32,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         ("tests", &mut || {
             // Without fail-fast, so that one run shows every broken test.
             let tests = "cargo test --workspace --no-fail-fast";
-            process::run_seeing(tests, |line| count.add(line))
+            let result = process::run_seeing(tests, |line| count.add(line));
+            result.with_context(|| count.to_string())
         }),
     ];
 
@@ -49,10 +52,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         process::since(start),
         done.join(", ")
     );
-    println!(
-        "tests: {} passed; {} failed; {} ignored",
-        count.passed, count.failed, count.ignored
-    );
+    println!("tests: {count}");
     Ok(())
 }
 
@@ -77,6 +77,20 @@ impl TestCount {
     }
 }
 
+impl fmt::Display for TestCount {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            passed,
+            failed,
+            ignored,
+        } = self;
+        write!(
+            formatter,
+            "{passed} passed; {failed} failed; {ignored} ignored"
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +111,6 @@ mod tests {
             ignored: 1,
         };
         assert_eq!(count, expected);
+        assert_eq!(count.to_string(), "4 passed; 2 failed; 1 ignored");
     }
 }

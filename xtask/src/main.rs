@@ -13,6 +13,7 @@ mod packages;
 mod process;
 mod release;
 mod tidy;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -130,7 +131,7 @@ mod tests {
         for (typed, expected) in [
             ("tydi", ", did you mean `tidy`?"),
             ("foot-print", ", did you mean `footprint`?"),
-            ("relase", ", did you mean `release`?"),
+            ("releases", ", did you mean `release`?"),
             ("promenade", ""),
         ] {
             assert_eq!(suggestion(typed), expected, "{typed}");

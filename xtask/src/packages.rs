@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -75,33 +75,36 @@ fn install(packages: &[&str]) -> Result<()> {
         bail!("they bring services, so a machine of your own is not changed unasked");
     }
     process::run("apt-get update --quiet=2")?;
-    let _guard = ServiceGuard::set()?;
+    let _guard = ServiceGuard::set(Path::new(SERVICE_POLICY))?;
     process::run(&format!("{INSTALL} {}", packages.join(" ")))
 }
 
 /// Keeps packages from starting their services while it lives; a policy that stands already is left as it is.
 struct ServiceGuard {
-    ours: bool,
+    ours: Option<PathBuf>,
 }
 
 impl ServiceGuard {
-    fn set() -> Result<Self> {
-        if Path::new(SERVICE_POLICY).exists() {
-            return Ok(Self { ours: false });
+    fn set(policy: &Path) -> Result<Self> {
+        if policy.exists() {
+            return Ok(Self { ours: None });
         }
-        fs::write(SERVICE_POLICY, "#!/bin/sh\n# Written by campanile's `make test` while it installs; it may be removed.\nexit 101\n")
-            .and_then(|()| fs::set_permissions(SERVICE_POLICY, fs::Permissions::from_mode(0o755)))
-            .with_context(|| format!("cannot write {SERVICE_POLICY}"))?;
-        Ok(Self { ours: true })
+        let text = "#!/bin/sh\n# Written by campanile's `make test` while it installs; it may be removed.\nexit 101\n";
+        fs::write(policy, text)
+            .and_then(|()| fs::set_permissions(policy, fs::Permissions::from_mode(0o755)))
+            .with_context(|| format!("cannot write {}", policy.display()))?;
+        Ok(Self {
+            ours: Some(policy.to_owned()),
+        })
     }
 }
 
 impl Drop for ServiceGuard {
     fn drop(&mut self) {
-        if self.ours
-            && let Err(error) = fs::remove_file(SERVICE_POLICY)
+        if let Some(policy) = &self.ours
+            && let Err(error) = fs::remove_file(policy)
         {
-            eprintln!("cannot remove {SERVICE_POLICY}: {error}");
+            eprintln!("cannot remove {}: {error}", policy.display());
         }
     }
 }
@@ -121,5 +124,16 @@ mod tests {
     #[test]
     fn a_package_that_does_not_exist_is_not_installed() {
         assert!(!is_installed("no-such-package-of-debian"));
+    }
+
+    #[test]
+    fn services_are_forbidden_only_while_packages_are_installed() {
+        let policy = std::env::temp_dir().join(format!("policy-rc.d-{}", std::process::id()));
+        let guard = ServiceGuard::set(&policy).unwrap();
+        assert_eq!(Command::new(&policy).status().unwrap().code(), Some(101));
+        drop(ServiceGuard::set(&policy).unwrap());
+        assert!(policy.exists(), "the policy of another was removed");
+        drop(guard);
+        assert!(!policy.exists());
     }
 }

@@ -13,15 +13,14 @@ mod names;
 mod notes;
 mod places;
 mod source;
-mod tree;
 
 use std::fmt;
 
 use anyhow::{Result, bail};
 
 use crate::process;
+use crate::tree::Tree;
 use source::Source;
-use tree::Tree;
 
 /// A broken rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Finding;
 use super::source::{Source, closing, words};
 
-/// Macros and functions that fail a test; so does every word that begins with `assert` or `check`.
+/// Macros and functions that fail a test.
 const FAILING: [&str; 5] = [
     "panic",
     "unreachable",
@@ -13,6 +13,9 @@ const FAILING: [&str; 5] = [
     "expect_err",
     "expect_file",
 ];
+
+/// What a function is called that fails a test, wherever it is written: `check`, `check_codec`, `until_shown`.
+const VERBS: [&str; 3] = ["assert", "check", "until"];
 
 /// Parts of the names of tests that throw anything at a decoder: `any_bytes_are_read_or_refused`.
 const ONLY_RUNS: [&str; 2] = ["panic", "or_refused"];
@@ -71,12 +74,15 @@ fn is_test(before: &str) -> bool {
         .any(|attribute| before.contains(attribute))
 }
 
-/// The functions and macros of this file that assert, directly or through others.
+/// The functions and macros among the tests of this file that assert, directly or through others.
+///
+/// A product function may assert as well, yet whoever merely calls it asserts nothing about what it does.
 fn asserting_names<'a>(source: &'a Source<'_>) -> BTreeSet<&'a str> {
     let code = source.code.as_str();
     let mut bodies: Vec<(&str, &str)> = Vec::new();
+    let tests_start = source.tests_start();
     for function in source.functions() {
-        if !is_test(function.before) {
+        if function.body.start >= tests_start && !is_test(function.before) {
             bodies.push((function.name, &code[function.body.clone()]));
         }
     }
@@ -114,10 +120,10 @@ fn asserts(body: &str, asserting: &BTreeSet<&str>) -> bool {
         FAILING.contains(&word)
             || asserting.contains(word)
             || is_macro && (word.contains("assert") || word == "expect")
-            || ["assert", "check"].contains(&word)
-            || ["assert_", "check_"]
-                .iter()
-                .any(|verb| word.starts_with(verb))
+            || VERBS.iter().any(|verb| {
+                let rest = word.strip_prefix(verb);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+            })
     })
 }
 
@@ -162,6 +168,7 @@ mod tests {
             "#[tokio::test(start_paused = true)] async fn t() { run().await; }",
             "#[test] fn t() { /* assert!(x) */ f(\"assert!(x)\"); }",
             "fn helper() { f(); } #[test] fn t() { helper(); }",
+            "fn product() { assert!(x); }\n#[cfg(test)]\nmod tests { #[test] fn t() { product(); } }",
             "proptest! { #![proptest_config(C { cases: 9 })] #[test] fn t(x in 0..9) { f(x); } }",
             "#[test] fn t() { check != 1; checked_add(2); let assert = 1; }",
         ] {
@@ -179,6 +186,7 @@ mod tests {
             "#[test] fn t() { check(\"1 + 1\", expect![[\"2\"]]); }",
             "#[test] fn t() { check_codec::<Text>(1); }",
             "#[test] fn t() { parse(1).unwrap_err(); }",
+            "#[tokio::test] async fn t() { server.until_shown(\"up 1\").await; }",
             "#[test] #[should_panic(expected = \"x\")] fn t() { f(); }",
             "#[test] fn no_bytes_make_it_panic() { parse(1); }",
             "#[test] fn any_bytes_are_read_or_refused(x in y) { let _ = parse(x); }",
@@ -186,7 +194,7 @@ mod tests {
             "macro_rules! same { ($x:expr) => { assert!($x) } } #[test] fn t() { same!(x); }",
             "fn not_a_test() { f(); }",
         ] {
-            let findings = check_tests(&Source::new("a.rs", text));
+            let findings = check_tests(&Source::new("src/a/tests.rs", text));
             assert_eq!(findings, [], "{text}");
         }
     }

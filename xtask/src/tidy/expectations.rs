@@ -1,28 +1,40 @@
 //! Outside tests, `expect` is for what cannot happen, and says so: `expect("invariant: …")`.
 
 use super::Finding;
-use super::source::Source;
+use super::source::{Source, closing};
 
-/// Every `.expect("…")` in product code is given a text that begins with `invariant: `. What is given no text is
-/// another method of that name, such as a parser's.
+/// Every `.expect("…")` in product code is given a text that begins with `invariant: `. What is given anything else
+/// is another method of that name, such as a parser's.
 pub(crate) fn check(source: &Source<'_>) -> Vec<Finding> {
     let is_product = source.path.contains("/src/") && !source.path.starts_with("crates/testkit/");
     if !is_product {
         return Vec::new();
     }
-    let end = source.tests_start();
     let call = ".expect(";
     let mut findings = Vec::new();
-    for (offset, _) in source.code[..end].match_indices(call) {
-        let argument = source.text[offset + call.len()..].trim_start();
-        let is_text = argument.starts_with('"') || argument.starts_with("&format!");
-        if is_text && !argument.starts_with("\"invariant: ") {
+    for (offset, _) in source.code[..source.tests_start()].match_indices(call) {
+        let start = offset + call.len();
+        let end = closing(&source.code, start - 1).map_or(source.code.len(), |end| end - 1);
+        let argument = source.text[start..end].trim_start();
+        if is_lone_text(&source.code[start..end], &source.text[start..end])
+            && !argument.starts_with("\"invariant: ")
+        {
             let problem =
                 "say why it cannot happen, `expect(\"invariant: …\")`, or return an error";
             findings.push(Finding::new(source.path, source.line(offset), problem));
         }
     }
     findings
+}
+
+/// Whether the arguments of a call are one text; a literal is blank in `code`.
+fn is_lone_text(code: &str, text: &str) -> bool {
+    if text.trim_start().starts_with("&format!") {
+        return true;
+    }
+    let comma = code.find(',').unwrap_or(code.len());
+    let after = text.get(comma + 1..).unwrap_or("");
+    code[..comma].trim().is_empty() && after.trim().is_empty() && text.contains('"')
 }
 
 #[cfg(test)]
@@ -44,6 +56,8 @@ mod tests {
             "x.expect(\n    \"invariant: it was checked above\",\n)",
             "#[cfg(test)]\nmod tests {\n    x.expect(\"works\")\n}",
             "cursor.expect(b'{')?",
+            "parser.expect(\")\", context)?",
+            "parser.expect(\"(\", \"grouping\")?",
             "// x.expect(\"works\")",
         ] {
             assert_eq!(check(&Source::new(path, text)), [], "{text}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::manifests;
 use super::source::{Source, line};
-use super::tree::Tree;
+use crate::tree::Tree;
 
 /// How many files and functions are shown.
 const SHOWN: usize = 12;

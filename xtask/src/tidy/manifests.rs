@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Finding;
 use super::source::words;
-use super::tree::Tree;
+use crate::tree::Tree;
 
 /// A dependency as a manifest names it.
 #[derive(Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! Documents that must stay true: the map names every crate, and each path that a document names exists.
 
 use super::Finding;
-use super::tree::Tree;
+use crate::tree::Tree;
 
 /// The documents whose paths are checked.
 const CHECKED: [&str; 5] = [

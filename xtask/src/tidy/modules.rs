@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::Finding;
 use super::source::{Source, closing, words};
-use super::tree::Tree;
+use crate::tree::Tree;
 
 /// Each Rust file below `crates/` and `xtask/` is part of some program, library or test.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {

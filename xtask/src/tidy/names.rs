@@ -3,9 +3,8 @@
 use super::Finding;
 use super::source::{Source, words};
 
-const FILES: [&str; 10] = [
-    "util", "utils", "common", "helper", "helpers", "misc", "manager", "managers", "shared",
-    "stuff",
+const FILES: [&str; 8] = [
+    "util", "utils", "common", "helper", "helpers", "misc", "manager", "managers",
 ];
 
 const TYPE_ENDINGS: [&str; 5] = ["Manager", "Helper", "Helpers", "Impl", "Utils"];

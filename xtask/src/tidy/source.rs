@@ -56,8 +56,16 @@ impl<'a> Source<'a> {
         if self.path.ends_with("/tests.rs") || self.path.contains("/tests/") {
             return 0;
         }
-        let module = self.code.find("#[cfg(test)]\nmod tests {");
-        module.unwrap_or(self.code.len())
+        let attribute = "#[cfg(test)]\nmod ";
+        let mut modules = self.code.match_indices(attribute);
+        // `mod tests;` is another file, and product code may follow it.
+        let inline = modules.find(|(offset, _)| {
+            let name = self.code[offset + attribute.len()..].find([';', '{']);
+            name.is_some_and(|length| {
+                self.code[offset + attribute.len() + length..].starts_with('{')
+            })
+        });
+        inline.map_or(self.code.len(), |(offset, _)| offset)
     }
 
     /// All functions with a body, nested ones too, in the order of the file.
@@ -306,6 +314,25 @@ mod tests {
             .collect();
         assert_eq!(found, [("outer", 2, " fn inner() {} x "), ("inner", 2, "")]);
         assert_eq!(source.functions()[0].before.trim(), "#[test]\npub");
+    }
+
+    #[test]
+    fn tests_begin_where_their_module_or_file_does() {
+        for (path, text, expected) in [
+            ("src/a.rs", "fn f() {}", 9),
+            ("src/a.rs", "#[cfg(test)]\nmod tests;\nfn f() {}", 33),
+            ("src/a.rs", "f();\n#[cfg(test)]\nmod tests {}", 5),
+            ("src/a.rs", "f();\n#[cfg(test)]\nmod speed {}", 5),
+            ("src/a/tests.rs", "fn f() {}", 0),
+            ("tests/it/a.rs", "fn f() {}", 9),
+            ("crates/wire/tests/it/a.rs", "fn f() {}", 0),
+        ] {
+            assert_eq!(
+                Source::new(path, text).tests_start(),
+                expected,
+                "{path} {text}"
+            );
+        }
     }
 
     #[test]
