@@ -53,6 +53,15 @@ impl<'d> Value<'d> {
         })
     }
 
+    /// What stands here: `section`, `list` or `text` (any scalar).
+    pub fn kind(&self) -> &'static str {
+        match &self.document.node(self.id).content {
+            Content::Mapping(_) => "section",
+            Content::Sequence(_) => "list",
+            Content::Scalar(_) => "text",
+        }
+    }
+
     /// A problem at this value, for a check that needs more than one value; it is not noted yet.
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         Problem::new(self.document.source(), self.span(), &self.path, message)
