@@ -28,4 +28,4 @@ pub use section::Section;
 pub use size::{InvalidSize, parse_size, show_size};
 pub use source::{Source, Span, Syntax};
 pub use tree::{Document, Limits, Options};
-pub use value::Value;
+pub use value::{Amount, Value};

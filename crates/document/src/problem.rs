@@ -98,6 +98,36 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Problems of one document; after the first hundred they are only counted, since nobody reads on, and each costs.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    kept: Vec<Problem>,
+    left_out: usize,
+}
+
+impl Problems {
+    const KEPT_MAX: usize = 100;
+
+    /// Adds the problem that is made only if it is kept.
+    pub(crate) fn add(&mut self, make: impl FnOnce() -> Problem) {
+        if self.kept.len() < Self::KEPT_MAX {
+            self.kept.push(make());
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// All problems from the top of the text to its end, and how many more there are.
+    pub(crate) fn into_list(self, source: &Arc<Source>) -> Vec<Problem> {
+        let mut list = in_reading_order(self.kept);
+        if self.left_out > 0 {
+            let message = format!("{} more problems are not shown", self.left_out);
+            list.push(Problem::of_source(source, message));
+        }
+        list
+    }
+}
+
 /// Puts problems in the order in which a reader meets them: source by source, from the top.
 pub fn in_reading_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     let mut names: Vec<String> = Vec::new();

@@ -204,6 +204,7 @@ fn flags_variables_and_the_file_are_refused_together() {
         ("CAMPANILE_HOST_INTERVALL", "5s"),
         ("CAMPANILE_DATA_DIR", ""),
         ("CAMPANILE_MONITORS", "[]"),
+        ("CAMPANILE_THRESHOLDS_CPU_PERCENT", "80"),
         ("CAMPANILE_COLOUR", "blue"),
         ("CAMPANILE_ADMIN_PASSWORD", "secret"),
         ("CAMPANILE_SERVICE_HOST", "10.0.0.1"),

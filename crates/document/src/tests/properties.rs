@@ -59,7 +59,7 @@ fn walk(value: Value<'_>, text: &str) {
     let _ = copy().integer(-5..=5);
     let _ = copy().float();
     let _ = copy().size(1..=5);
-    let _ = copy().percent(1..=5);
+    let _ = copy().amount(1..=5);
     let _ = copy().socket_address();
     let _ = copy().choice(&["on", "off"]);
     let _ = copy().file_path("x".as_ref());
