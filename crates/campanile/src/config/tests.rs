@@ -70,8 +70,12 @@ fn a_missing_file_a_directory_and_their_words() {
             "no_such_file.yml: this file does not exist",
         ),
         (".", "this is a directory"),
+        ("", "the name of the file is empty"),
     ] {
-        let path = testdata().join(path);
+        let path = match path {
+            "" => PathBuf::new(),
+            name => testdata().join(name),
+        };
         let found = problems(Some(&path), &Overrides::default(), &environment());
         assert!(found.contains(words), "{found}");
         assert_eq!(check(&path, &environment()).len(), 1);

@@ -142,6 +142,14 @@ fn a_long_line_is_cut_around_its_mark() {
 }
 
 #[test]
+fn columns_count_characters() {
+    let document = yaml("'ключ': {é: 1, é: 2}\n");
+    let problems = document.into_problems();
+    assert_eq!(problems[0].position(), Some((1, 16)));
+    assert_eq!(problems[0].path(), "ключ.é");
+}
+
+#[test]
 fn a_missing_key_is_asked_for() {
     let document = yaml("rules:\n  - name: a\n  - interval: 5s\n  - name:\n");
     let items = document.section().value("rules").unwrap().items().unwrap();
