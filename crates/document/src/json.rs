@@ -50,19 +50,14 @@ impl Parser<'_, '_, '_> {
     }
 
     fn object(&mut self) -> Result<(), Problem> {
-        self.builder.begin_mapping(self.at)?;
+        let open = self.at;
+        self.builder.begin_mapping(open)?;
         self.at += 1;
         self.skip_space()?;
-        if self.take(b'}') {
-            return self.builder.end(self.at).map(drop);
-        }
-        loop {
+        while !self.take(b'}') {
             match self.peek() {
                 Some(b'"') => self.string()?,
-                Some(b'}') => {
-                    return Err(self.fail("JSON allows no comma before a closing brace"));
-                }
-                None => return Err(self.fail("the file ends inside an object; } is missing")),
+                None => return Err(self.fail_at(open, "this { is not closed; } is missing")),
                 Some(_) => return Err(self.fail("a key in double quotes is needed here")),
             }
             self.skip_space()?;
@@ -71,44 +66,54 @@ impl Parser<'_, '_, '_> {
             }
             self.skip_space()?;
             self.value()?;
-            self.skip_space()?;
-            if self.take(b'}') {
-                return self.builder.end(self.at).map(drop);
-            }
-            if !self.take(b',') {
-                return Err(self.fail(match self.peek() {
-                    None => "the file ends inside an object; } is missing",
-                    Some(_) => "a comma or a closing brace is needed here",
-                }));
-            }
-            self.skip_space()?;
+            self.separator(open, b'}')?;
         }
+        self.builder.end(self.at).map(drop)
     }
 
     fn array(&mut self) -> Result<(), Problem> {
-        self.builder.begin_sequence(self.at)?;
+        let open = self.at;
+        self.builder.begin_sequence(open)?;
         self.at += 1;
         self.skip_space()?;
-        if self.take(b']') {
-            return self.builder.end(self.at).map(drop);
-        }
-        loop {
-            if self.peek() == Some(b']') {
-                return Err(self.fail("JSON allows no comma before a closing bracket"));
+        while !self.take(b']') {
+            if self.peek().is_none() {
+                return Err(self.fail_at(open, "this [ is not closed; ] is missing"));
             }
             self.value()?;
-            self.skip_space()?;
-            if self.take(b']') {
-                return self.builder.end(self.at).map(drop);
-            }
-            if !self.take(b',') {
-                return Err(self.fail(match self.peek() {
-                    None => "the file ends inside a list; ] is missing",
-                    Some(_) => "a comma or a closing bracket is needed here",
-                }));
-            }
-            self.skip_space()?;
+            self.separator(open, b']')?;
         }
+        self.builder.end(self.at).map(drop)
+    }
+
+    /// After a value: a comma and one more, or the closing bracket, which is left for the caller.
+    fn separator(&mut self, open: usize, closing: u8) -> Result<(), Problem> {
+        let end = self.at;
+        self.skip_space()?;
+        let (bracket, closing_bracket) = (&self.text[open..=open], char::from(closing));
+        match self.peek() {
+            Some(byte) if byte == closing => return Ok(()),
+            Some(b',') => {}
+            Some(b'"' | b'{' | b'[' | b'-' | b'0'..=b'9' | b'a'..=b'z') => {
+                return Err(self.fail_at(end, "a comma is missing here"));
+            }
+            Some(_) => {
+                let message = format!("a comma or {closing_bracket} is needed here");
+                return Err(self.fail(&message));
+            }
+            None => {
+                let message = format!("this {bracket} is not closed; {closing_bracket} is missing");
+                return Err(self.fail_at(open, &message));
+            }
+        }
+        let comma = self.at;
+        self.at += 1;
+        self.skip_space()?;
+        if self.peek() == Some(closing) {
+            let message = format!("JSON allows no comma before {closing_bracket}; remove it");
+            return Err(self.fail_at(comma, &message));
+        }
+        Ok(())
     }
 
     fn string(&mut self) -> Result<(), Problem> {
@@ -290,11 +295,11 @@ impl Parser<'_, '_, '_> {
     }
 
     fn fail(&self, message: &str) -> Problem {
-        let end = self
-            .text
-            .ceil_char_boundary(self.at + 1)
-            .min(self.text.len());
-        self.builder
-            .problem(Span::from(self.at..end.max(self.at)), message)
+        self.fail_at(self.at, message)
+    }
+
+    fn fail_at(&self, at: usize, message: &str) -> Problem {
+        let end = self.text.ceil_char_boundary(at + 1).min(self.text.len());
+        self.builder.problem(Span::from(at..end.max(at)), message)
     }
 }

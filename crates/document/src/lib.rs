@@ -23,9 +23,9 @@ mod yaml;
 mod tests;
 
 pub use nearest::nearest;
-pub use problem::{Problem, in_reading_order};
+pub use problem::Problem;
 pub use section::Section;
 pub use size::{InvalidSize, parse_size, show_size};
 pub use source::{Source, Span, Syntax};
 pub use tree::{Document, Limits, Options};
-pub use value::Value;
+pub use value::{Amount, Value};

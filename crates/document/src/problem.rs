@@ -91,15 +91,50 @@ impl fmt::Display for Problem {
         places.sort_by_key(|(span, ..)| span.start);
         let last = places.last().map_or(0, |(span, ..)| span.start);
         let width = self.source.position(last).0.to_string().len();
+        let mut shown = None;
         for (span, mark, label) in places {
-            write_excerpt(formatter, &self.source, span, mark, label, width)?;
+            let (line, start) = self.source.line_of(span.start);
+            let is_new = shown != Some(start) || line.len() > EXCERPT_WIDTH;
+            shown = Some(start);
+            let excerpt = Excerpt::of(&self.source, span, width);
+            excerpt.write(formatter, is_new, mark, label)?;
         }
         Ok(())
     }
 }
 
+/// Problems of one document; after the first hundred they are only counted, since nobody reads on, and each costs.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    kept: Vec<Problem>,
+    left_out: usize,
+}
+
+impl Problems {
+    const KEPT_MAX: usize = 100;
+
+    /// Adds the problem that is made only if it is kept.
+    pub(crate) fn add(&mut self, make: impl FnOnce() -> Problem) {
+        if self.kept.len() < Self::KEPT_MAX {
+            self.kept.push(make());
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// All problems from the top of the text to its end, and how many more there are.
+    pub(crate) fn into_list(self, source: &Arc<Source>) -> Vec<Problem> {
+        let mut list = in_reading_order(self.kept);
+        if self.left_out > 0 {
+            let message = format!("{} more problems are not shown", self.left_out);
+            list.push(Problem::of_source(source, message));
+        }
+        list
+    }
+}
+
 /// Puts problems in the order in which a reader meets them: source by source, from the top.
-pub fn in_reading_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+fn in_reading_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     let mut names: Vec<String> = Vec::new();
     for problem in &problems {
         if !names.iter().any(|name| name == problem.source_name()) {
@@ -113,49 +148,67 @@ pub fn in_reading_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
-/// Writes the line of a span, and under it the marks.
-fn write_excerpt(
-    formatter: &mut fmt::Formatter<'_>,
-    source: &Source,
-    span: Span,
-    mark: char,
-    label: &str,
+/// The part of a line that is shown, and where in it the marks stand.
+struct Excerpt {
+    number: usize,
+    /// Characters of the line number.
     width: usize,
-) -> fmt::Result {
-    let (line, line_start) = source.line_of(span.start);
-    let (number, column) = source.position(span.start);
-    let before = column - 1;
-    let line_end = line_start + line.len();
-    let marked = source
-        .slice(Span::from(
-            span.start..span.end.min(line_end).max(span.start),
-        ))
-        .chars()
-        .count()
-        .max(1);
+    text: String,
+    indent: usize,
+    marked: usize,
+}
 
-    // A long line is cut so that the marked text stands well inside the window.
-    let skipped = if before + marked.min(EXCERPT_WIDTH / 2) > EXCERPT_WIDTH {
-        before - EXCERPT_WIDTH / 4
-    } else {
-        0
-    };
-    let shown: String = line
-        .chars()
-        .skip(skipped)
-        .take(EXCERPT_WIDTH)
-        .map(visible)
-        .collect();
-    let (head, indent) = if skipped > 0 { ("… ", 2) } else { ("", 0) };
-    let marked = marked.min(EXCERPT_WIDTH - (before - skipped).min(EXCERPT_WIDTH - 1));
-    let marks: String = std::iter::repeat_n(mark, marked).collect();
-    let indent = indent + before - skipped;
-    write!(formatter, "\n  {number:>width$} | {head}{shown}")?;
-    write!(formatter, "\n  {:width$} | {:indent$}{marks}", "", "")?;
-    if !label.is_empty() {
-        write!(formatter, " {label}")?;
+impl Excerpt {
+    fn of(source: &Source, span: Span, width: usize) -> Self {
+        let (line, line_start) = source.line_of(span.start);
+        let (number, column) = source.position(span.start);
+        let before = column - 1;
+        let end = span.end.min(line_start + line.len()).max(span.start);
+        let marked = source.slice(Span::from(span.start..end)).chars().count();
+
+        // A long line is cut so that the marked text stands well inside the window.
+        let skipped = if before + marked.min(EXCERPT_WIDTH / 2) > EXCERPT_WIDTH {
+            before - EXCERPT_WIDTH / 4
+        } else {
+            0
+        };
+        let head = if skipped > 0 { "… " } else { "" };
+        let shown = line.chars().skip(skipped).take(EXCERPT_WIDTH);
+        let indent = before - skipped;
+        Self {
+            number,
+            width,
+            text: head.chars().chain(shown.map(visible)).collect(),
+            indent: head.chars().count() + indent,
+            marked: marked.clamp(1, EXCERPT_WIDTH.saturating_sub(indent).max(1)),
+        }
     }
-    Ok(())
+
+    /// Writes the line, unless it stands there already, and under it the marks.
+    fn write(
+        &self,
+        formatter: &mut fmt::Formatter<'_>,
+        with_text: bool,
+        mark: char,
+        label: &str,
+    ) -> fmt::Result {
+        let Self {
+            number,
+            width,
+            text,
+            indent,
+            marked,
+        } = self;
+        if with_text {
+            write!(formatter, "\n  {number:>width$} | {text}")?;
+        }
+        let marks: String = std::iter::repeat_n(mark, *marked).collect();
+        write!(formatter, "\n  {:width$} | {:indent$}{marks}", "", "")?;
+        if !label.is_empty() {
+            write!(formatter, " {label}")?;
+        }
+        Ok(())
+    }
 }
 
 /// A tab is shown as an arrow, one column wide, and what would steer a terminal as a dot.

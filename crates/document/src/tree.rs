@@ -5,10 +5,10 @@
 
 mod builder;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::problem::{Problem, in_reading_order};
+use crate::problem::{Problem, Problems};
 use crate::section::Section;
 use crate::source::{Source, Span, Syntax};
 use crate::substitution::Lookup;
@@ -16,9 +16,6 @@ use crate::value::Value;
 use crate::{json, yaml};
 
 pub(crate) use builder::{Builder, Style};
-
-/// More problems than this are only counted; nobody reads them before the first ones are mended.
-const PROBLEMS_MAX: usize = 100;
 
 /// What a document may cost; the defaults hold for files that an operator wrote.
 #[derive(Debug, Clone, Copy)]
@@ -60,8 +57,7 @@ pub struct Document {
     source: Arc<Source>,
     nodes: Vec<Node>,
     root: NodeId,
-    problems: RefCell<Vec<Problem>>,
-    problems_left_out: Cell<usize>,
+    problems: RefCell<Problems>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +135,6 @@ impl Document {
             }],
             root: NodeId(0),
             problems: RefCell::default(),
-            problems_left_out: Cell::default(),
         }
     }
 
@@ -162,23 +157,12 @@ impl Document {
 
     /// Adds a problem.
     pub fn note(&self, problem: Problem) {
-        let mut problems = self.problems.borrow_mut();
-        if problems.len() < PROBLEMS_MAX {
-            problems.push(problem);
-        } else {
-            self.problems_left_out.set(self.problems_left_out.get() + 1);
-        }
+        self.problems.borrow_mut().add(|| problem);
     }
 
-    /// All problems found so far, from the top of the text to its end.
+    /// All problems found so far, from the top of the text to its end; past a hundred, their number.
     pub fn into_problems(self) -> Vec<Problem> {
-        let mut problems = in_reading_order(self.problems.into_inner());
-        let left_out = self.problems_left_out.get();
-        if left_out > 0 {
-            let message = format!("{left_out} more problems are not shown");
-            problems.push(Problem::of_source(&self.source, message));
-        }
-        problems
+        self.problems.into_inner().into_list(&self.source)
     }
 
     pub(crate) fn node(&self, id: NodeId) -> &Node {

@@ -14,6 +14,15 @@ use crate::size::{InvalidSize, parse_size, show_size};
 use crate::source::Span;
 use crate::tree::{Content, Document, NodeId, Scalar, Style};
 
+/// What [`Value::amount`] reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// A share, 1 to 100.
+    Percent(u8),
+    /// A size.
+    Bytes(u64),
+}
+
 /// A value of a [`Document`], with its place and the field's path.
 ///
 /// Readers that return an `Option` give `None` after they noted a problem; the caller takes any default, since a
@@ -51,6 +60,15 @@ impl<'d> Value<'d> {
             scalar.style == Style::Plain
                 && matches!(&*scalar.text, "" | "~" | "null" | "Null" | "NULL")
         })
+    }
+
+    /// What stands here: `section`, `list` or `text` (any scalar).
+    pub fn kind(&self) -> &'static str {
+        match &self.document.node(self.id).content {
+            Content::Mapping(_) => "section",
+            Content::Sequence(_) => "list",
+            Content::Scalar(_) => "text",
+        }
     }
 
     /// A problem at this value, for a check that needs more than one value; it is not noted yet.
@@ -204,19 +222,24 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// The number before a percent sign (`60%`), within bounds; absent without a problem if there is no such sign.
-    pub fn percent(&self, range: RangeInclusive<u8>) -> Option<Option<u8>> {
-        let scalar = self.scalar()?;
-        let number = scalar.text.strip_suffix('%')?;
-        let value = self.clone();
-        Some(match number.trim_end().parse() {
-            Ok(percent) => value.within(percent, range, |bound| format!("{bound}%")),
-            Err(_) => value.no(
+    /// A share of something (`60%`, 1 to 100), or a size in bytes within bounds.
+    pub fn amount(self, sizes: RangeInclusive<u64>) -> Option<Amount> {
+        let Some(scalar) = self.scalar() else {
+            return self.wrong("a share such as 60% or a size such as 512MiB");
+        };
+        let Some(number) = scalar.text.strip_suffix('%') else {
+            return self.size(sizes).map(Amount::Bytes);
+        };
+        match number.trim_end().parse() {
+            Ok(percent) => self
+                .within(percent, 1..=100, |bound| format!("{bound}%"))
+                .map(Amount::Percent),
+            Err(_) => self.no(
                 scalar,
                 "share",
                 "write a whole number from 1 to 100 before the %",
             ),
-        })
+        }
     }
 
     /// An IP address and a port: `127.0.0.1:9595`, `[::1]:9595`; `localhost` is `127.0.0.1`.

@@ -60,7 +60,11 @@ pub(super) fn unknown_variables(environment: &Environment) -> Vec<Problem> {
         if !name.starts_with(PREFIX) || is_known || is_of_an_orchestrator(name) {
             continue;
         }
-        let later = LATER.iter().find(|path| variable(path) == *name);
+        // A variable may also mean a key inside of such a section.
+        let later = LATER.iter().find(|path| {
+            let rest = name.strip_prefix(&variable(path));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        });
         let message = match later {
             Some(path) => format!("{path} is not supported yet; unset the variable"),
             None => match nearest(own(name), known.iter().map(|known| own(known))) {

@@ -34,6 +34,11 @@ pub(super) fn parse(path: &Path, environment: &Environment) -> Result<Document, 
             message,
         )]
     };
+    if name.is_empty() {
+        let source = Source::without_lines("--config or CAMPANILE_CONFIG");
+        let message = "the name of the file is empty; write a name, or leave it out";
+        return Err(vec![Problem::of_source(&source, message)]);
+    }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes))

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use document::{Value, show_size};
+use document::{Amount, Value, show_size};
 
 use super::{Draft, LogFormat, LogLevel, MemoryLimit};
 
@@ -317,9 +317,9 @@ impl Kind {
                 put(draft, number.unsigned_abs());
             }
             Self::Memory(put) => {
-                let limit = match value.percent(1..=100) {
-                    Some(share) => MemoryLimit::Share(share?),
-                    None => MemoryLimit::Bytes(value.size(MEMORY.0..=MEMORY.1)?),
+                let limit = match value.amount(MEMORY.0..=MEMORY.1)? {
+                    Amount::Percent(share) => MemoryLimit::Share(share),
+                    Amount::Bytes(size) => MemoryLimit::Bytes(size),
                 };
                 put(draft, limit);
             }

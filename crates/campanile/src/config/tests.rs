@@ -70,8 +70,12 @@ fn a_missing_file_a_directory_and_their_words() {
             "no_such_file.yml: this file does not exist",
         ),
         (".", "this is a directory"),
+        ("", "the name of the file is empty"),
     ] {
-        let path = testdata().join(path);
+        let path = match path {
+            "" => PathBuf::new(),
+            name => testdata().join(name),
+        };
         let found = problems(Some(&path), &Overrides::default(), &environment());
         assert!(found.contains(words), "{found}");
         assert_eq!(check(&path, &environment()).len(), 1);
@@ -204,6 +208,7 @@ fn flags_variables_and_the_file_are_refused_together() {
         ("CAMPANILE_HOST_INTERVALL", "5s"),
         ("CAMPANILE_DATA_DIR", ""),
         ("CAMPANILE_MONITORS", "[]"),
+        ("CAMPANILE_THRESHOLDS_CPU_PERCENT", "80"),
         ("CAMPANILE_COLOUR", "blue"),
         ("CAMPANILE_ADMIN_PASSWORD", "secret"),
         ("CAMPANILE_SERVICE_HOST", "10.0.0.1"),

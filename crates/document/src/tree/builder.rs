@@ -1,13 +1,13 @@
 //! Builds a tree from the events of a parser: begin, scalar, alias, end. Doubled keys, merge keys, variables and
 //! limits are dealt with here, the same for YAML and JSON.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Content, Document, Entry, Node, NodeId, Options, Scalar};
 use crate::path::Path;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 use crate::source::{Source, Span};
 use crate::substitution::substitute;
 
@@ -32,7 +32,7 @@ pub(crate) struct Builder<'a> {
     merged: usize,
     open: Vec<Frame>,
     root: Option<NodeId>,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 /// A section or list that has begun and not ended.
@@ -69,7 +69,7 @@ impl<'a> Builder<'a> {
             merged: 0,
             open: Vec::new(),
             root: None,
-            problems: Vec::new(),
+            problems: Problems::default(),
         }
     }
 
@@ -148,8 +148,9 @@ impl<'a> Builder<'a> {
 
     /// Notes a problem at the place that is being built; parsing goes on.
     pub(crate) fn note(&mut self, span: Span, message: impl Into<String>) {
-        let problem = self.problem(span, message);
-        self.problems.push(problem);
+        let path = self.path();
+        self.problems
+            .add(|| Problem::new(&self.source, span, path, message));
     }
 
     /// A problem at the place that is being built.
@@ -171,17 +172,12 @@ impl<'a> Builder<'a> {
             });
             last_id(&self.nodes)
         });
-        let document = Document {
+        Document {
             source: self.source,
             nodes: self.nodes,
             root,
-            problems: RefCell::default(),
-            problems_left_out: Cell::default(),
-        };
-        for problem in self.problems {
-            document.note(problem);
+            problems: RefCell::new(self.problems),
         }
-        document
     }
 
     /// All problems, the one that ended the parsing last.
@@ -303,15 +299,16 @@ impl<'a> Builder<'a> {
         let mut merges = Vec::new();
         for RawEntry { key, value } in raw {
             if let Some(earlier) = first.get(&key.text) {
-                let (line, _) = self.source.position(earlier.start);
-                let message = format!(
-                    "the key {:?} stands twice here, first in line {line}; keep one of them",
-                    key.text
-                );
-                let problem =
-                    Problem::new(&self.source, key.span, self.path().key(&key.text), message);
-                self.problems
-                    .push(problem.with_related(*earlier, "first here"));
+                let path = self.path();
+                self.problems.add(|| {
+                    let (line, _) = self.source.position(earlier.start);
+                    let message = format!(
+                        "the key {:?} stands twice here, first in line {line}; keep one of them",
+                        key.text
+                    );
+                    Problem::new(&self.source, key.span, path.key(&key.text), message)
+                        .with_related(*earlier, "first here")
+                });
                 continue;
             }
             first.insert(key.text.clone(), key.span);
@@ -331,15 +328,15 @@ impl<'a> Builder<'a> {
                     continue;
                 };
                 self.merged += inherited.len();
+                if self.nodes.len() + self.merged >= self.options.limits.nodes_max {
+                    let message = "the merge keys (<<) bring more values than are read";
+                    return Err(self.syntax_problem(span, message));
+                }
                 for entry in inherited {
                     if first.insert(entry.key.clone(), entry.key_span).is_none() {
                         entries.push(entry.clone());
                     }
                 }
-            }
-            if self.nodes.len() + self.merged >= self.options.limits.nodes_max {
-                let message = "the merge keys (<<) bring more values than are read";
-                return Err(self.syntax_problem(span, message));
             }
         }
         Ok(entries)

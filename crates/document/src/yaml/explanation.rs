@@ -78,7 +78,7 @@ impl<'t> Place<'t> {
                 return self.misplaced_line();
             }
             Kind::ExpectedBlockSequenceEntry => {
-                "this line stands where a list item is expected; begin it with -, or indent it differently"
+                "this line stands where a list item is expected; begin it with - and a space, or indent it differently"
             }
             Kind::SimpleKeyExpected | Kind::InvalidSimpleKey => {
                 "a key needs a colon and a space after it, as in key: value"
@@ -86,11 +86,12 @@ impl<'t> Place<'t> {
             Kind::InvalidColonPlacement
             | Kind::ExpectedFlowMappingSeparator
             | Kind::ExpectedFlowSequenceSeparator
-            | Kind::UnclosedFlowCollection { .. }
             | Kind::UnexpectedEofFlowSequence
             | Kind::UnexpectedEofFlowMapping
             | Kind::UnexpectedEofImplicitFlowMapping
-            | Kind::BlockEntryInFlowCollection => return self.open_bracket(),
+            | Kind::BlockEntryInFlowCollection => return self.open_bracket(self.offset),
+            // Here the parser stops at the bracket itself.
+            Kind::UnclosedFlowCollection { .. } => return self.open_bracket(self.offset + 1),
             Kind::InvalidQuotedScalarIndent
             | Kind::UnclosedQuotedScalar
             | Kind::DocumentIndicatorInQuotedScalar => return self.open_quote(),
@@ -123,6 +124,9 @@ impl<'t> Place<'t> {
             Kind::InvalidBlockScalarHeader => {
                 "after | or > the line ends, and the text begins in the next one, indented; \
                  quote the value if it is meant to begin with this character"
+            }
+            Kind::ExpectedDocumentStart => {
+                "this belongs to nothing above it; is a quote, a colon or an indentation missing before it?"
             }
             Kind::RecursionLimitExceeded => {
                 let message = format!("sections and lists are nested more than {depth_max} deep");
@@ -207,6 +211,9 @@ impl<'t> Place<'t> {
             let message = "a key with a colon is expected here, as in key: value";
             return Some((line.content(), message.to_owned()));
         }
+        if columns.is_empty() {
+            return None;
+        }
         columns.reverse();
         let columns: Vec<String> = columns
             .iter()
@@ -221,11 +228,11 @@ impl<'t> Place<'t> {
         Some((line.content(), message))
     }
 
-    /// The last bracket before this place that is still open.
-    fn open_bracket(&self) -> Option<Explanation> {
+    /// The last bracket before `end` that is still open.
+    fn open_bracket(&self, end: usize) -> Option<Explanation> {
         let mut open: Vec<(usize, char)> = Vec::new();
         let mut quote = None;
-        for (offset, character) in self.text[..self.offset].char_indices() {
+        for (offset, character) in self.text.get(..end)?.char_indices() {
             match (quote, character) {
                 (Some(open), _) if open == character || character == '\n' => quote = None,
                 (Some(_), _) => {}
