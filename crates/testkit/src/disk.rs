@@ -119,7 +119,7 @@ impl SimulatedDisk {
         let mut names = state.durable_names.clone();
         let paths: BTreeSet<_> = state.names.keys().chain(names.keys()).cloned().collect();
         for path in paths {
-            if next(&mut state.random) % 2 == 0 {
+            if next(&mut state.random).is_multiple_of(2) {
                 match state.names.get(&path) {
                     Some(file) => _ = names.insert(path, *file),
                     None => _ = names.remove(&path),

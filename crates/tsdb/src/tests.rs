@@ -100,5 +100,7 @@ pub(crate) fn timestamps() -> impl Strategy<Value = i64> {
 mod appending;
 mod contract;
 mod crashes;
+mod fixture;
+mod measurements;
 mod model_based;
 mod retention;

@@ -43,7 +43,7 @@ impl Sender {
         let mut rows = Vec::new();
         for _ in 0..count {
             let random = self.random.next_u32();
-            let late = if random % 5 == 0 {
+            let late = if random.is_multiple_of(5) {
                 i64::from(random % 100) * 10
             } else {
                 0
@@ -180,7 +180,7 @@ fn a_loss_of_power_loses_nothing_that_was_synced() {
             durable = ledger.acknowledged.clone();
             for _ in 0..8 {
                 assert!(ledger.send(&store, sender.batch()));
-                if sender.random.next_u32() % 4 == 0 {
+                if sender.random.next_u32().is_multiple_of(4) {
                     store.sync().unwrap();
                     durable = ledger.acknowledged.clone();
                 }
