@@ -371,3 +371,54 @@ impl Contents for Replay<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wal::record::{put_record, segment_header};
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_inspected_without_panic(
+            number in 0u64..3,
+            header: bool,
+            records in prop::collection::vec((0u8..5, any::<Vec<u8>>(), any::<Vec<u8>>()), 0..8),
+        ) {
+            let mut segment = Vec::new();
+            if header {
+                segment.extend_from_slice(&segment_header(number));
+            }
+            for (kind, payload, noise) in records {
+                put_record(&mut segment, number, 0, kind, |buffer| buffer.extend(payload));
+                segment.extend(noise);
+            }
+            let recovery = inspect_segment(number, &segment);
+            let broken: u64 = recovery.broken.iter().map(|broken| broken.length).sum();
+            prop_assert!(broken <= segment.len() as u64);
+            prop_assert!(recovery.samples <= segment.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_definition_cannot_ask_for_memory() {
+        let mut segment = segment_header(1).to_vec();
+        put_record(&mut segment, 1, 0, payload::SERIES, |buffer| {
+            payload::put_first_reference(buffer, u32::MAX - 1);
+            payload::put_definition(buffer, &Labels::empty());
+        });
+        let recovery = inspect_segment(1, &segment);
+        assert_eq!(recovery.broken[0].reason, "payload is malformed");
+    }
+
+    #[test]
+    fn records_of_later_types_are_passed_over_and_counted() {
+        let mut segment = segment_header(1).to_vec();
+        put_record(&mut segment, 1, 0, 200, |buffer| buffer.extend(b"later"));
+        put_record(&mut segment, 1, 0, payload::METADATA, |_| {});
+        let recovery = inspect_segment(1, &segment);
+        assert_eq!((recovery.records, recovery.records_unknown), (2, 1));
+        assert_eq!(recovery.broken_records, 0);
+    }
+}

@@ -231,10 +231,10 @@ mod tests {
     proptest! {
         #[test]
         fn samples_in_any_order_read_as_a_sorted_map(
-            samples in prop::collection::vec((0i64..2_000, crate::tests::bits()), 1..1_500),
-            start in -10i64..2_000,
-            length in 0i64..2_000,
-            floor in 0i64..1_000,
+            samples in prop::collection::vec((0i64..600, crate::tests::bits()), 1..400),
+            start in -10i64..600,
+            length in 0i64..600,
+            floor in 0i64..300,
         ) {
             let series = Series::new(Labels::empty());
             let mut expected = BTreeMap::new();

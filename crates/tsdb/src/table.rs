@@ -49,7 +49,7 @@ pub(crate) struct SeriesTable {
 
 impl SeriesTable {
     /// The series that a key means, if it is known.
-    pub(crate) fn known(&self, encoding: &KeyEncoding, key: &[u8]) -> Option<u32> {
+    pub(crate) fn known(&mut self, encoding: &KeyEncoding, key: &[u8]) -> Option<u32> {
         // Packed labels are compared as they are and need no place among the keys.
         if encoding.id == KeyEncoding::PACKED.id {
             return self.find(key);

@@ -1,6 +1,63 @@
 //! What the tests of the store share; the store as a whole is tested in the modules below.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::{Labels, SampleColumns, Selection, SeriesSource, Timestamp};
 use proptest::prelude::*;
+use testkit::{SimulatedClock, SimulatedDisk};
+
+use crate::wal::file_name;
+use crate::{Config, Error, Recovery, Store};
+
+/// The time at which tests begin.
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// Where the store is on simulated disks.
+const DIRECTORY: &str = "/data";
+
+/// Value bits by series and timestamp.
+type Contents = BTreeMap<Labels, BTreeMap<i64, u64>>;
+
+fn config() -> Config {
+    Config {
+        threads: false,
+        ..Config::default()
+    }
+}
+
+fn open(disk: &SimulatedDisk, config: Config) -> Result<(Store, Recovery), Error> {
+    let clock = Arc::new(SimulatedClock::new(NOW));
+    Store::open(Arc::new(disk.clone()), Path::new(DIRECTORY), clock, config)
+}
+
+fn labels(name: &str) -> Labels {
+    Labels::from_pairs([("__name__", name), ("job", "a")]).unwrap()
+}
+
+fn segment_path(number: u64) -> PathBuf {
+    Path::new(DIRECTORY).join("wal").join(file_name(number))
+}
+
+fn contents(store: &Store) -> Contents {
+    let selection = Selection {
+        matchers: Vec::new(),
+        start: Timestamp::MIN,
+        end: Timestamp::MAX,
+    };
+    let selected = store.select(&selection).unwrap();
+    let read = |index| {
+        let mut columns = SampleColumns::default();
+        selected.read(index, &mut columns).unwrap();
+        let bits = columns.values.into_iter().map(f64::to_bits);
+        (
+            selected.labels(index).clone(),
+            columns.timestamps.into_iter().zip(bits).collect(),
+        )
+    };
+    (0..selected.len()).map(read).collect()
+}
 
 /// The bits of any float, with those that codecs get wrong more often than chance would have it.
 pub(crate) fn bits() -> impl Strategy<Value = u64> {
@@ -41,3 +98,9 @@ pub(crate) fn timestamps() -> impl Strategy<Value = i64> {
 }
 
 mod appending;
+mod contract;
+mod crashes;
+mod fixture;
+mod measurements;
+mod model_based;
+mod retention;

@@ -5,40 +5,11 @@ use std::time::Duration;
 
 use model::{
     Labels, Matcher, RejectReason, SampleBatch, SampleColumns, SampleSink, Selection, SeriesSource,
-    Timestamp,
 };
 use testkit::SimulatedClock;
 
-use crate::{Config, OsDisk, Store};
-
-const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-fn config() -> Config {
-    Config {
-        threads: false,
-        ..Config::default()
-    }
-}
-
-fn labels(name: &str) -> Labels {
-    Labels::from_pairs([("__name__", name), ("job", "a")]).unwrap()
-}
-
-fn read_all(store: &Store) -> Vec<(Labels, Vec<(i64, f64)>)> {
-    let selection = Selection {
-        matchers: Vec::new(),
-        start: Timestamp::MIN,
-        end: Timestamp::MAX,
-    };
-    let selected = store.select(&selection).unwrap();
-    let read = |index| {
-        let mut columns = SampleColumns::default();
-        selected.read(index, &mut columns).unwrap();
-        let samples = columns.timestamps.into_iter().zip(columns.values);
-        (selected.labels(index).clone(), samples.collect())
-    };
-    (0..selected.len()).map(read).collect()
-}
+use super::{NOW, config, contents, labels};
+use crate::{Config, Error, OsDisk, Store};
 
 #[test]
 fn samples_are_there_after_opening_anew() {
@@ -51,7 +22,7 @@ fn samples_are_there_after_opening_anew() {
     let at = |seconds| NOW + Duration::from_secs(seconds);
     let batch = SampleBatch::packed([(&up, at(0), 1.0), (&down, at(0), 0.5), (&up, at(5), -0.0)]);
     assert_eq!(store.append(&batch).unwrap().accepted, 3);
-    let before = read_all(&store);
+    let before = contents(&store);
     assert_eq!(before.len(), 2);
     drop(store);
     let (store, recovery) = open();
@@ -59,7 +30,7 @@ fn samples_are_there_after_opening_anew() {
         (recovery.segments, recovery.samples, recovery.series),
         (1, 3, 2)
     );
-    assert_eq!(read_all(&store), before);
+    assert_eq!(contents(&store), before);
     let matchers = vec![Matcher::equal("__name__", "up")];
     let selection = Selection {
         matchers,
@@ -138,4 +109,44 @@ fn each_refusal_has_its_reason_and_keeps_nothing_else_out() {
     );
     assert_eq!(reason(10), RejectReason::SeriesLimit { limit: 2 });
     assert_eq!(appended.rejected.len(), 6);
+}
+
+#[test]
+fn a_second_server_is_kept_out_until_the_first_closes() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SimulatedClock::new(NOW));
+    let open = || Store::open(Arc::new(OsDisk), directory.path(), clock.clone(), config());
+    let (first, _) = open().unwrap();
+    let refused = open().err().unwrap();
+    assert!(
+        matches!(&refused, Error::Locked { path } if path.ends_with("lock")),
+        "{refused}"
+    );
+    first.close().unwrap();
+    let (_second, _) = open().unwrap();
+    let up = labels("up");
+    let error = first
+        .append(&SampleBatch::packed([(&up, NOW, 1.0)]))
+        .unwrap_err();
+    assert!(error.to_string().contains("closed"), "{error}");
+    assert!(contents(&first).is_empty());
+}
+
+#[test]
+fn the_threads_of_a_store_end_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SimulatedClock::new(NOW));
+    let config = Config {
+        threads: true,
+        ..config()
+    };
+    let (store, _) = Store::open(Arc::new(OsDisk), directory.path(), clock, config).unwrap();
+    let up = labels("up");
+    store
+        .append(&SampleBatch::packed([(&up, NOW, 1.0)]))
+        .unwrap();
+    store.close().unwrap();
+    let synced = |family: &&model::MetricFamily| family.name == "campanile_tsdb_wal_syncs_total";
+    let metrics = store.metrics();
+    assert!(metrics.iter().find(synced).unwrap().points[0].value >= 1.0);
 }
