@@ -80,7 +80,8 @@ pub struct Collection {
     pub timestamp: Timestamp,
     /// When it began, on the monotonic clock.
     pub monotonic: Duration,
-    /// The families sorted by name, those of the collectors' success and duration among them. None is empty.
+    /// The families sorted by name, those of the collectors' success and duration among them. None is empty; points
+    /// are in the kernel's order.
     pub families: Vec<MetricFamily>,
     /// Why collectors yielded nothing or not all, by their names.
     pub failures: BTreeMap<&'static str, Failure>,
@@ -281,11 +282,12 @@ impl Round {
 
     fn finish(self, timestamp: Timestamp, monotonic: Duration) -> Collection {
         let mut families = self.families;
-        families.extend([self.success, self.duration]);
-        families.retain(|family| !family.points.is_empty());
-        for family in &mut families {
+        for mut family in [self.success, self.duration] {
+            // Collectors answer in any order.
             family.points.sort_by(|a, b| a.labels.cmp(&b.labels));
+            families.push(family);
         }
+        families.retain(|family| !family.points.is_empty());
         families.sort_by(|a, b| a.name.cmp(&b.name));
         Collection {
             timestamp,

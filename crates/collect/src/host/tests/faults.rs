@@ -22,7 +22,7 @@ fn a_word_among_the_ticks_is_named_and_the_other_cpus_are_kept() {
         ]],
     );
     let seconds = |cpu| value_of(&collection.families, "node_cpu_seconds_total", ("cpu", cpu));
-    assert_eq!(seconds("0"), 0.04);
+    assert_eq!(seconds("0"), 1.0);
     assert!(seconds("1").is_nan());
     assert_eq!(success_of(&collection, "cpu"), 0.0);
     assert_eq!(success_of(&collection, "stat"), 1.0);
@@ -210,6 +210,27 @@ fn bytes_that_are_no_text_are_shown_as_well_as_can_be() {
     assert_eq!(
         value_of(&families, error, ("mountpoint", "/srv/\u{fffd}\u{fffd}")),
         1.0
+    );
+}
+
+#[test]
+fn a_counter_of_a_cpu_never_steps_back_but_for_a_cpu_that_was_off() {
+    let directory = TempDir::new().unwrap();
+    let host = Host::new(config_of(directory.path().to_owned()), simulated_clock());
+    let seconds_after = |stat: &str| {
+        fs::write(directory.path().join("stat"), stat).unwrap();
+        let families = host.collect().families;
+        ["user", "idle", "iowait"]
+            .map(|mode| value_of(&families, "node_cpu_seconds_total", ("mode", mode)))
+    };
+    assert_eq!(seconds_after("cpu0 100 0 0 1000 50"), [1.0, 10.0, 0.5]);
+    assert_eq!(seconds_after("cpu0 200 0 0 999 40"), [2.0, 10.0, 0.5]);
+    assert_eq!(seconds_after("cpu0 200 0 0 1010 60"), [2.0, 10.1, 0.6]);
+    assert_eq!(seconds_after("cpu0 5 0 0 7 1"), [0.05, 0.07, 0.01]);
+    assert!(
+        seconds_after("cpu1 5 0 0 7 1")
+            .iter()
+            .all(|value| *value < 0.1)
     );
 }
 
