@@ -35,6 +35,7 @@ mod state;
 mod summary;
 mod time;
 mod tracker;
+mod udev;
 mod uname;
 
 #[cfg(test)]
@@ -326,7 +327,7 @@ fn collectors(
     let mount_deadline = deadline / 2;
     vec![
         Box::new(cpu::Cpu::new(procfs)),
-        Box::new(diskstats::Diskstats::new(procfs)),
+        Box::new(diskstats::Diskstats::new(procfs, rootfs)),
         Box::new(filefd::Filefd::new(procfs)),
         Box::new(filesystem::Filesystem::new(procfs, rootfs, mount_deadline)),
         Box::new(loadavg::Loadavg::new(procfs)),
@@ -350,4 +351,5 @@ pub fn parse_with_every_parser(text: &str) {
     drop(netdev::parse(text));
     drop(pressure::parse(text));
     drop(stat::parse(text));
+    drop(udev::parse(text));
 }

@@ -1,11 +1,13 @@
 //! Real machines' files, and what comes of them, whole.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use expect_test::{ExpectFile, expect_file};
+use expect_test::{ExpectFile, expect, expect_file};
 use model::Clock;
+use tempfile::TempDir;
 
 use super::*;
 use crate::host::filesystem::{Filesystem, Usage};
@@ -117,6 +119,64 @@ fn the_last_collection_is_what_metrics_show() {
         START.as_seconds()
     );
     assert!(shown(last_success, ("collector", "pressure")).is_nan());
+}
+
+#[test]
+fn disks_are_described_as_udev_knows_them() {
+    let root = procfs_of("server-256");
+    let mut config = config_of(root.clone());
+    config.rootfs = root.parent().unwrap().join("rootfs");
+    let families = Host::new(config, simulated_clock()).collect().families;
+    let described = families.iter().filter(|family| {
+        family.name.ends_with("_info") || family.name.starts_with("node_disk_ata")
+    });
+    let points = described.flat_map(|family| &family.points);
+    let named = points.filter(|point| {
+        let device = point.labels.get("device");
+        matches!(device, Some("md0" | "nvme0n1" | "nvme1n1"))
+    });
+    let shown: Vec<String> = named
+        .map(|point| format!("{} {}\n", point.labels, point.value))
+        .collect();
+    expect![[r#"
+        node_disk_ata_rotation_rate_rpm{device="nvme1n1"} 7200
+        node_disk_ata_write_cache{device="nvme1n1"} 1
+        node_disk_ata_write_cache_enabled{device="nvme1n1"} 0
+        node_disk_device_mapper_info{device="md0",lv_name="data",name="data",uuid="LVM-a1b2",vg_name="system"} 1
+        node_disk_filesystem_info{device="md0",type="xfs",usage="filesystem",uuid="0d8a9f1e-5b0e-4c0f-9a51-3f0f3f1c9e11"} 1
+        node_disk_info{device="nvme0n1",major="259",minor="0",model="SAMSUNG MZQL21T9HCJR-00A07",path="pci-0000:01:00.0-nvme-1",revision="GDC5302Q",serial="S64GNE0R",wwn="eui.36344730526000130025384500000001"} 1
+        node_disk_info{device="nvme1n1",major="259",minor="2",serial="WD-WCC7K3"} 1
+        node_disk_info{device="md0",major="9",minor="0"} 1
+    "#]].assert_eq(&shown.concat());
+}
+
+#[test]
+fn a_serial_number_is_the_one_printed_on_the_disk_if_it_is_known() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("run/udev/data");
+    fs::create_dir_all(&data).unwrap();
+    fs::write(
+        directory.path().join("diskstats"),
+        "8 0 sda 1 2 3 4 5 6 7 8 9 10 11",
+    )
+    .unwrap();
+    let mut config = config_of(directory.path().to_owned());
+    config.rootfs = directory.path().to_owned();
+    let host = Host::new(config, simulated_clock());
+    let mut known = String::new();
+    for (property, serial) in [
+        ("ID_SERIAL", "long"),
+        ("ID_SERIAL_SHORT", "short"),
+        ("SCSI_IDENT_SERIAL", "printed"),
+    ] {
+        known += &format!("E:{property}={serial}\n");
+        fs::write(data.join("b8:0"), &known).unwrap();
+        let families = host.collect().families;
+        assert_eq!(
+            value_of(&families, "node_disk_info", ("serial", serial)),
+            1.0
+        );
+    }
 }
 
 fn check(machine: &str, rootfs: &str, expected: ExpectFile) {
