@@ -35,6 +35,7 @@ mod state;
 mod summary;
 mod time;
 mod tracker;
+mod udev;
 mod uname;
 
 #[cfg(test)]
@@ -80,7 +81,8 @@ pub struct Collection {
     pub timestamp: Timestamp,
     /// When it began, on the monotonic clock.
     pub monotonic: Duration,
-    /// The families sorted by name, those of the collectors' success and duration among them. None is empty.
+    /// The families sorted by name, those of the collectors' success and duration among them. None is empty; points
+    /// are in the kernel's order.
     pub families: Vec<MetricFamily>,
     /// Why collectors yielded nothing or not all, by their names.
     pub failures: BTreeMap<&'static str, Failure>,
@@ -281,11 +283,12 @@ impl Round {
 
     fn finish(self, timestamp: Timestamp, monotonic: Duration) -> Collection {
         let mut families = self.families;
-        families.extend([self.success, self.duration]);
-        families.retain(|family| !family.points.is_empty());
-        for family in &mut families {
+        for mut family in [self.success, self.duration] {
+            // Collectors answer in any order.
             family.points.sort_by(|a, b| a.labels.cmp(&b.labels));
+            families.push(family);
         }
+        families.retain(|family| !family.points.is_empty());
         families.sort_by(|a, b| a.name.cmp(&b.name));
         Collection {
             timestamp,
@@ -324,7 +327,7 @@ fn collectors(
     let mount_deadline = deadline / 2;
     vec![
         Box::new(cpu::Cpu::new(procfs)),
-        Box::new(diskstats::Diskstats::new(procfs)),
+        Box::new(diskstats::Diskstats::new(procfs, rootfs)),
         Box::new(filefd::Filefd::new(procfs)),
         Box::new(filesystem::Filesystem::new(procfs, rootfs, mount_deadline)),
         Box::new(loadavg::Loadavg::new(procfs)),
@@ -348,4 +351,5 @@ pub fn parse_with_every_parser(text: &str) {
     drop(netdev::parse(text));
     drop(pressure::parse(text));
     drop(stat::parse(text));
+    drop(udev::parse(text));
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::{InvalidLabels, MetricFamily, MetricKind};
+use model::{InvalidLabels, Labels, MetricFamily, MetricKind, NAME, Point};
 
 use super::collector::Collector;
 use super::fields::{Fields, Parsed, Problems, lines};
@@ -35,6 +35,9 @@ const MODES: [&str; 10] = [
 const IDLE: usize = 3;
 const GUEST: usize = 8;
 
+const SECONDS: &str = "node_cpu_seconds_total";
+const GUEST_SECONDS: &str = "node_cpu_guest_seconds_total";
+
 /// Even the oldest kernel writes user, nice, system and idle.
 const COLUMNS_MIN: usize = 4;
 
@@ -43,40 +46,64 @@ pub(crate) type Ticks = [u64; MODES.len()];
 
 pub(crate) struct Cpu {
     file: KernelFile,
-    highest: BTreeMap<u32, Ticks>,
+    cores: BTreeMap<u32, Core>,
+}
+
+/// What is remembered of a CPU. Labels are made once: a server has thousands of these series.
+struct Core {
+    highest: Ticks,
+    /// In the order of [`MODES`].
+    labels: Vec<Labels>,
 }
 
 impl Cpu {
     pub(crate) fn new(procfs: &Path) -> Self {
         Self {
             file: KernelFile::new(procfs.join("stat")),
-            highest: BTreeMap::new(),
+            cores: BTreeMap::new(),
         }
     }
 
-    fn families(&self) -> Result<[MetricFamily; 2], InvalidLabels> {
+    fn families(&self) -> [MetricFamily; 2] {
         let counter = |name, help| MetricFamily::new(name, MetricKind::Counter, help);
-        let mut seconds = counter(
-            "node_cpu_seconds_total",
-            "Seconds the CPUs spent in each mode.",
-        );
+        let mut seconds = counter(SECONDS, "Seconds the CPUs spent in each mode.");
         let mut guest = counter(
-            "node_cpu_guest_seconds_total",
+            GUEST_SECONDS,
             "Seconds the CPUs spent in guests (VMs) for each mode.",
         );
-        for (cpu, ticks) in &self.highest {
-            let cpu = cpu.to_string();
-            for (mode, ticks) in MODES.iter().zip(ticks).take(GUEST) {
-                let labels = [("cpu", cpu.as_str()), ("mode", mode)];
-                seconds.push(&labels, *ticks as f64 / TICKS_PER_SECOND)?;
-            }
-            // Guest time is part of user and nice as well; it is shown once more on its own.
-            for (mode, ticks) in ["user", "nice"].iter().zip(&ticks[GUEST..]) {
-                let labels = [("cpu", cpu.as_str()), ("mode", mode)];
-                guest.push(&labels, *ticks as f64 / TICKS_PER_SECOND)?;
-            }
+        seconds.points.reserve(self.cores.len() * GUEST);
+        for core in self.cores.values() {
+            let points = core.highest.iter().zip(&core.labels);
+            let mut points = points.map(|(ticks, labels)| Point {
+                labels: labels.clone(),
+                value: *ticks as f64 / TICKS_PER_SECOND,
+                timestamp: None,
+            });
+            seconds.points.extend(points.by_ref().take(GUEST));
+            guest.points.extend(points);
         }
-        Ok([seconds, guest])
+        [seconds, guest]
+    }
+}
+
+impl Core {
+    fn new(cpu: u32, ticks: Ticks) -> Result<Self, InvalidLabels> {
+        let cpu = cpu.to_string();
+        let mut labels = Vec::with_capacity(MODES.len());
+        for mode in MODES {
+            // Guest time is part of user and nice as well; it is shown once more on its own.
+            let (name, mode) = match mode {
+                "guest" => (GUEST_SECONDS, "user"),
+                "guest_nice" => (GUEST_SECONDS, "nice"),
+                mode => (SECONDS, mode),
+            };
+            let pairs = [(NAME, name), ("cpu", &cpu), ("mode", mode)];
+            labels.push(Labels::from_pairs(pairs)?);
+        }
+        Ok(Self {
+            highest: ticks,
+            labels,
+        })
     }
 }
 
@@ -87,12 +114,14 @@ impl Collector for Cpu {
 
     fn read(&mut self, families: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
         let (cpus, outcome) = self.file.parse(parse)?;
-        self.highest.retain(|cpu, _| cpus.contains_key(cpu));
+        self.cores.retain(|cpu, _| cpus.contains_key(cpu));
         for (cpu, ticks) in cpus {
-            let highest = self.highest.entry(cpu).or_insert(ticks);
-            advance(highest, &ticks);
+            match self.cores.get_mut(&cpu) {
+                Some(core) => advance(&mut core.highest, &ticks),
+                None => drop(self.cores.insert(cpu, Core::new(cpu, ticks)?)),
+            }
         }
-        families.extend(self.families()?);
+        families.extend(self.families());
         outcome
     }
 }

@@ -11,6 +11,7 @@ use regex::Regex;
 use super::collector::Collector;
 use super::fields::{Fields, Parsed, Problems, lines};
 use super::file::KernelFile;
+use super::udev::Udev;
 use crate::{CollectError, Problem};
 
 use MetricKind::{Counter, Gauge};
@@ -171,6 +172,7 @@ const COLUMNS_MIN: usize = 11;
 
 pub(crate) struct Diskstats {
     file: KernelFile,
+    udev: Udev,
 }
 
 /// A line of the file.
@@ -184,9 +186,11 @@ pub(crate) struct Disk<'a> {
 }
 
 impl Diskstats {
-    pub(crate) fn new(procfs: &Path) -> Self {
-        let file = KernelFile::new(procfs.join("diskstats"));
-        Self { file }
+    pub(crate) fn new(procfs: &Path, rootfs: &Path) -> Self {
+        Self {
+            file: KernelFile::new(procfs.join("diskstats")),
+            udev: Udev::new(rootfs),
+        }
     }
 }
 
@@ -196,11 +200,15 @@ impl Collector for Diskstats {
     }
 
     fn read(&mut self, families: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
+        let udev = &self.udev;
         let (read, outcome) = self.file.parse(|text| {
             let Parsed { value, problems } = parse(text);
-            problems.with(disk_families(&value))
+            let described = udev.families(&value);
+            problems.with((disk_families(&value), described))
         })?;
-        families.extend(read?);
+        let (counted, described) = read;
+        families.extend(counted?);
+        families.extend(described?);
         outcome
     }
 }
@@ -240,21 +248,7 @@ fn disk<'a>(fields: &mut Fields<'a>) -> Result<Disk<'a>, Problem> {
 }
 
 fn disk_families(disks: &[Disk<'_>]) -> Result<Vec<MetricFamily>, InvalidLabels> {
-    let mut info = MetricFamily::new(
-        "node_disk_info",
-        Gauge,
-        "Info of /sys/block/<block_device>.",
-    );
-    for disk in disks {
-        let (major, minor) = (disk.major.to_string(), disk.minor.to_string());
-        let labels = [
-            ("device", disk.device),
-            ("major", &*major),
-            ("minor", &*minor),
-        ];
-        info.push(&labels, 1.0)?;
-    }
-    let mut families = vec![info];
+    let mut families = Vec::with_capacity(COLUMNS.len());
     for (index, column) in COLUMNS.iter().enumerate() {
         let name = format!("node_disk_{}", column.name);
         let mut family = MetricFamily::new(name, column.kind, column.help);

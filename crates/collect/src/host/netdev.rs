@@ -34,6 +34,7 @@ const HEADINGS: usize = 2;
 
 pub(crate) struct Netdev {
     file: KernelFile,
+    fallback: KernelFile,
     classes: PathBuf,
 }
 
@@ -52,6 +53,7 @@ impl Netdev {
         let file = if own { "net/dev" } else { "1/net/dev" };
         Self {
             file: KernelFile::new(procfs.join(file)),
+            fallback: KernelFile::new(procfs.join("net/dev")),
             classes: sysfs.join("class/net"),
         }
     }
@@ -64,10 +66,15 @@ impl Collector for Netdev {
 
     fn read(&mut self, families: &mut Vec<MetricFamily>) -> Result<(), CollectError> {
         let classes = &self.classes;
-        let (read, outcome) = self.file.parse(|text| {
+        let parse = |text: &str| {
             let Parsed { value, problems } = parse(text);
             problems.with(device_families(&value, classes))
-        })?;
+        };
+        let (read, outcome) = match self.file.parse(parse) {
+            Ok(parsed) => parsed,
+            // Process 1 may be hidden from us.
+            Err(_) => self.fallback.parse(parse)?,
+        };
         families.extend(read?);
         outcome
     }
