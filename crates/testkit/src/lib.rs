@@ -3,6 +3,9 @@
 mod clock;
 pub mod contract;
 mod disk;
+mod memory_store;
+pub mod promqltest;
 
 pub use clock::SimulatedClock;
 pub use disk::{Operation, SimulatedDisk};
+pub use memory_store::MemoryStore;
