@@ -60,7 +60,7 @@ impl Bench {
     }
 
     fn with(config: Config) -> Self {
-        let store = Arc::new(Store::default());
+        let store = Arc::new(Store::new());
         let clock = Arc::new(SimulatedClock::new(Timestamp::from_millis(NOW)));
         let behind = Arc::new(Mutex::new(Behind {
             host: None,

@@ -206,6 +206,16 @@ async fn a_query_that_takes_too_long_is_stopped() {
     assert!(metrics.contains(line), "{metrics}");
 }
 
+#[tokio::test]
+async fn a_query_that_runs_too_long_is_answered_before_it_ends() {
+    let bench = filled();
+    bench.store.hold();
+    let answer = bench.get("/api/v1/query?query=up&timeout=1ms").await;
+    assert_eq!(answer.status, 503);
+    bench.store.release();
+    assert_eq!(bench.get("/api/v1/query?query=up").await.status, 200);
+}
+
 async fn hold_all_slots(bench: &Bench) -> Vec<tokio::sync::OwnedSemaphorePermit> {
     let mut slots = Vec::new();
     for _ in 0..Config::default().concurrent_queries {
@@ -226,6 +236,31 @@ async fn too_many_waiting_queries_are_refused() {
     expect![[r#"503 {"status":"error","errorType":"unavailable","error":"1 queries run and 0 wait already, try again later"}"#]].assert_eq(&answer.shown());
     drop(held);
     assert_eq!(bench.get("/api/v1/query?query=1").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_query_that_gave_up_waiting_leaves_its_place() {
+    let bench = Bench::with(Config {
+        concurrent_queries: 1,
+        queued_queries: 1,
+        ..Config::default()
+    });
+    let held = bench.server.queries().slot().await.unwrap();
+    for _ in 0..3 {
+        let answer = bench.get("/api/v1/query?query=1&timeout=1s").await;
+        assert!(answer.text().contains("timeout of 1s"), "{}", answer.text());
+    }
+    drop(held);
+    assert_eq!(bench.get("/api/v1/query?query=1").await.status, 200);
+}
+
+#[tokio::test]
+async fn more_parameters_than_anyone_needs_are_refused() {
+    let bench = Bench::new();
+    let answer = bench
+        .form("/api/v1/series", &"match[]=up&".repeat(10_001))
+        .await;
+    expect![[r#"400 {"status":"error","errorType":"bad_data","error":"more than 10000 parameters"}"#]].assert_eq(&answer.shown());
 }
 
 #[tokio::test]
