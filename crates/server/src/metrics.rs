@@ -3,16 +3,18 @@
 //! They are counted with the official client and shown through the same encoder as everything else, so that `/metrics`
 //! is one text in one format; for that its registry is read back into families.
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::time::Duration;
 
-use model::{Clock, MetricFamily};
+use model::{Clock, MetricFamily, NAME};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 use wire::exposition::{self, Format};
 
 /// Seconds; few, since each is a series for each route and status.
@@ -21,13 +23,16 @@ const REQUEST_BUCKETS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.
 /// Seconds from "was in memory" to "ran into the default timeout".
 const QUERY_BUCKETS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0, 120.0];
 
+/// One histogram for each set of labels.
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
 /// The server's counters, and the registry in which they are shown.
 pub(crate) struct Metrics {
     registry: Registry,
     /// `campanile_http_requests_total`
     requests: Family<RequestLabels, Counter>,
     /// `campanile_http_request_duration_seconds`
-    request_duration: Family<RequestLabels, Histogram, fn() -> Histogram>,
+    request_duration: Histograms<RequestLabels>,
     /// `campanile_http_requests_in_flight`
     pub(crate) requests_in_flight: Gauge,
     /// `campanile_metrics_ingested_total`
@@ -37,7 +42,7 @@ pub(crate) struct Metrics {
     /// `campanile_query_requests_total`
     queries: Family<QueryLabels, Counter>,
     /// `campanile_query_duration_seconds`
-    query_duration: Family<QueryKindLabels, Histogram, fn() -> Histogram>,
+    query_duration: Histograms<QueryKindLabels>,
     /// `campanile_query_samples_read_total`
     pub(crate) samples_read: Counter,
     /// `campanile_queries_in_flight`
@@ -112,6 +117,9 @@ impl Metrics {
 
     /// Counts samples that were not stored.
     pub(crate) fn count_rejected(&self, protocol: Protocol, reason: &'static str, samples: usize) {
+        if samples == 0 {
+            return;
+        }
         let labels = RejectionLabels {
             protocol: protocol.as_str(),
             reason,
@@ -138,105 +146,89 @@ impl Metrics {
     pub(crate) fn families(&self) -> Vec<MetricFamily> {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("invariant: a string takes everything");
-        let shown = exposition::parse(&text, Format::OpenMetrics);
+        let mut shown = exposition::parse(&text, Format::OpenMetrics);
         debug_assert_eq!(shown.problems, Vec::new());
+        // The client keeps label sets in a hash map; the sort is stable, so a histogram's buckets stay in order.
+        let own = |name: &str| name != NAME && name != "le";
+        for family in &mut shown.families {
+            family
+                .points
+                .sort_by_cached_key(|point| point.labels.filtered(own));
+        }
         shown.families
     }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let requests = Family::default();
-        let request_duration =
-            Family::new_with_constructor((|| Histogram::new(REQUEST_BUCKETS)) as fn() -> _);
-        let requests_in_flight = Gauge::default();
-        let ingested: Family<ProtocolLabels, Counter> = Family::default();
+        // The registry adds the full stop to each help, and `_total` to a counter's name.
+        let mut registry = Registry::with_prefix("campanile");
+        let mut add = Adding(&mut registry);
+        let metrics = Self {
+            requests: add.metric(
+                "http_requests",
+                "HTTP requests that were answered, by route template",
+            ),
+            request_duration: add.histograms(
+                "http_request_duration_seconds",
+                "Time from a request's head to the head of its answer",
+                || Histogram::new(REQUEST_BUCKETS),
+            ),
+            requests_in_flight: add.metric(
+                "http_requests_in_flight",
+                "HTTP requests that are being answered",
+            ),
+            ingested: add.metric("metrics_ingested", "Samples that were received and stored"),
+            rejected: add.metric(
+                "metrics_rejected",
+                "Samples that were received and not stored",
+            ),
+            queries: add.metric("query_requests", "Queries over HTTP, by how they ended"),
+            query_duration: add.histograms(
+                "query_duration_seconds",
+                "Time that queries took, waiting included",
+                || Histogram::new(QUERY_BUCKETS),
+            ),
+            samples_read: add.metric(
+                "query_samples_read",
+                "Samples that queries read from the store",
+            ),
+            queries_in_flight: add.metric("queries_in_flight", "Queries that are being evaluated"),
+            queries_waiting: add.metric("queries_waiting", "Queries that wait for their turn"),
+            registry,
+        };
         // A counter that exists from the start shows its first increase too.
         for protocol in [Protocol::RemoteWrite, Protocol::Json] {
-            let protocol = protocol.as_str();
-            ingested
-                .get_or_create(&ProtocolLabels { protocol })
-                .inc_by(0);
+            metrics.count_ingested(protocol, 0);
         }
-        let rejected = Family::default();
-        let queries: Family<QueryLabels, Counter> = Family::default();
         for kind in ["instant", "range"] {
             let result = "success";
-            queries
+            metrics
+                .queries
                 .get_or_create(&QueryLabels { kind, result })
                 .inc_by(0);
         }
-        let query_duration =
-            Family::new_with_constructor((|| Histogram::new(QUERY_BUCKETS)) as fn() -> _);
-        let samples_read = Counter::default();
-        let queries_in_flight = Gauge::default();
-        let queries_waiting = Gauge::default();
+        metrics
+    }
+}
 
-        // The registry adds the full stop to each help, and `_total` to a counter's name.
-        let mut registry = Registry::with_prefix("campanile");
-        registry.register(
-            "http_requests",
-            "HTTP requests that were answered, by route template",
-            requests.clone(),
-        );
-        registry.register(
-            "http_request_duration_seconds",
-            "Time from a request's head to the head of its answer",
-            request_duration.clone(),
-        );
-        registry.register(
-            "http_requests_in_flight",
-            "HTTP requests that are being answered",
-            requests_in_flight.clone(),
-        );
-        registry.register(
-            "metrics_ingested",
-            "Samples that were received and stored",
-            ingested.clone(),
-        );
-        registry.register(
-            "metrics_rejected",
-            "Samples that were received and not stored",
-            rejected.clone(),
-        );
-        registry.register(
-            "query_requests",
-            "Queries over HTTP, by how they ended",
-            queries.clone(),
-        );
-        registry.register(
-            "query_duration_seconds",
-            "Time that queries took, waiting included",
-            query_duration.clone(),
-        );
-        registry.register(
-            "query_samples_read",
-            "Samples that queries read from the store",
-            samples_read.clone(),
-        );
-        registry.register(
-            "queries_in_flight",
-            "Queries that are being evaluated",
-            queries_in_flight.clone(),
-        );
-        registry.register(
-            "queries_waiting",
-            "Queries that wait for their turn",
-            queries_waiting.clone(),
-        );
-        Self {
-            registry,
-            requests,
-            request_duration,
-            requests_in_flight,
-            ingested,
-            rejected,
-            queries,
-            query_duration,
-            samples_read,
-            queries_in_flight,
-            queries_waiting,
-        }
+/// Registers metrics and hands them back.
+struct Adding<'a>(&'a mut Registry);
+
+impl Adding<'_> {
+    fn metric<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        let metric = M::default();
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+
+    fn histograms<L>(&mut self, name: &str, help: &str, make: fn() -> Histogram) -> Histograms<L>
+    where
+        L: EncodeLabelSet + Clone + Debug + Eq + Hash + Send + Sync + 'static,
+    {
+        let family = Family::new_with_constructor(make);
+        self.0.register(name, help, family.clone());
+        family
     }
 }
 

@@ -63,9 +63,7 @@ fn store(server: &Server, received: body::Received) -> Result<Written, ApiError>
         ("histogram_unsupported", request.histograms),
         ("exemplar_unsupported", request.exemplars),
     ] {
-        if count > 0 {
-            own.count_rejected(Protocol::RemoteWrite, reason, count);
-        }
+        own.count_rejected(Protocol::RemoteWrite, reason, count);
     }
     let appended = append(server, Protocol::RemoteWrite, &request.batch)?;
     describe(server, &request.metadata)?;

@@ -260,7 +260,10 @@ async fn more_parameters_than_anyone_needs_are_refused() {
     let answer = bench
         .form("/api/v1/series", &"match[]=up&".repeat(10_001))
         .await;
-    expect![[r#"400 {"status":"error","errorType":"bad_data","error":"more than 10000 parameters"}"#]].assert_eq(&answer.shown());
+    expect![[
+        r#"400 {"status":"error","errorType":"bad_data","error":"more than 10000 parameters"}"#
+    ]]
+    .assert_eq(&answer.shown());
 }
 
 #[tokio::test]
