@@ -158,6 +158,20 @@ fn beyond_the_memory_limit_the_oldest_samples_go_and_health_says_so() {
         appended.rejected[0].reason,
         RejectReason::BeyondRetention { .. }
     ));
+    setting.clock.set(late + config().retention);
+    store.maintain(model::Clock::now(&*setting.clock));
+    assert_eq!(
+        store.health().state,
+        HealthState::Degraded,
+        "it is still short of what was dropped"
+    );
+    setting.clock.advance(Duration::from_secs(1));
+    store.maintain(model::Clock::now(&*setting.clock));
+    assert_eq!(
+        store.health().state,
+        HealthState::Healthy,
+        "the retention has caught up"
+    );
     drop(store);
     let store = setting.open();
     assert!(metric(&store, "memory_bytes") <= memory_max as f64);
