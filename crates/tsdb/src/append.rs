@@ -214,7 +214,7 @@ impl Shared {
         if rows == 0 {
             return Ok(appended);
         }
-        let mut writer = self.writer();
+        let mut writer = self.writer()?;
         self.begin(&mut writer)?;
         let bounds = self.bounds();
         let mut previous: Option<(&[u8], u32)> = None;

@@ -14,8 +14,15 @@ use crate::shared::Shared;
 impl Shared {
     /// One round: drops what is older than the retention.
     pub(crate) fn maintain(&self, now: Timestamp) {
-        let mut writer = self.writer();
+        let Ok(mut writer) = self.writer() else {
+            return;
+        };
+        let trimmed_to = self.floor.load(Ordering::Acquire);
         let floor = self.oldest(now);
+        if floor > trimmed_to {
+            // The retention has reached what was dropped early, so nothing is missing any more.
+            *self.short_of_memory() = None;
+        }
         self.drop_before(&mut writer, floor);
         self.counters.observe(&writer);
     }
@@ -49,10 +56,7 @@ impl Shared {
         writer.trim_at = limit.max(writer.memory().saturating_add(limit / 8));
         let dropped = memory_before.saturating_sub(writer.memory());
         self.counters.count_trim(dropped);
-        let mut short = self
-            .short_of_memory
-            .lock()
-            .expect("invariant: setting it does not panic");
+        let mut short = self.short_of_memory();
         if short.is_none() {
             *short = Some(self.clock.now());
             tracing::warn!(

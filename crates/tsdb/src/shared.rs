@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) signal: Signal,
     /// Since when samples are dropped before their retention, for want of memory.
-    pub(crate) short_of_memory: Mutex<Option<Timestamp>>,
+    short_of_memory: Mutex<Option<Timestamp>>,
     pub(crate) opened: Timestamp,
     failure: OnceLock<Failure>,
 }
@@ -96,18 +96,23 @@ impl Shared {
     /// Notes that the disk refused. What is durable is then unknown, so nothing more is taken.
     pub(crate) fn fail(&self, action: &str, error: &io::Error) -> AppendError {
         let path = self.log_directory.display();
-        let reason = format!("cannot {action} {path}: {error}; restart once the disk is in order");
+        self.stop(format!(
+            "cannot {action} {path}: {error}; restart once the disk is in order"
+        ))
+    }
+
+    fn stop(&self, reason: String) -> AppendError {
         let failure = Failure {
             since: self.clock.now(),
             reason,
             closed: false,
         };
-        if self.failure.set(failure).is_ok() {
+        if self.failure.set(failure.clone()).is_ok() {
             self.counters.count_failure();
-            tracing::error!(path = %path, action, error = %error, "the store takes nothing any more");
+            tracing::error!(reason = failure.reason, "the store takes nothing any more");
         }
-        self.check()
-            .expect_err("invariant: the failure was just set")
+        let first = self.failure.get().unwrap_or(&failure);
+        AppendError::Storage(first.reason.clone())
     }
 
     /// Notes that the store was closed.
@@ -129,6 +134,11 @@ impl Shared {
         }
     }
 
+    pub(crate) fn short_of_memory(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        let short = self.short_of_memory.lock();
+        short.expect("invariant: setting it does not panic")
+    }
+
     pub(crate) fn failure(&self) -> Option<&Failure> {
         self.failure.get()
     }
@@ -142,10 +152,12 @@ impl Shared {
         }
     }
 
-    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer
-            .lock()
-            .expect("invariant: no one panics while writing")
+    /// Waits for its turn to write.
+    ///
+    /// Errors: someone panicked while writing, and nobody knows how far they came. Decoding keys is others' code.
+    pub(crate) fn writer(&self) -> Result<MutexGuard<'_, Writer>, AppendError> {
+        let panicked = |_| self.stop("a panic interrupted a write; restart".to_owned());
+        self.writer.lock().map_err(panicked)
     }
 
     pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {

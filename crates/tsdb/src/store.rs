@@ -96,9 +96,7 @@ impl Store {
     ///
     /// Errors: the disk refused, now or earlier.
     pub fn sync(&self) -> Result<(), Error> {
-        self.shared
-            .sync()
-            .map_err(|error| Error::Log(error.to_string()))
+        self.shared.sync().map_err(log_error)
     }
 
     /// Drops what is older than the retention. The store's own thread does it now and then.
@@ -159,11 +157,7 @@ impl Store {
                 failure.reason.clone(),
             );
         }
-        let short = *self
-            .shared
-            .short_of_memory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let short = *self.shared.short_of_memory();
         if let Some(since) = short {
             let reason = format!(
                 "samples are dropped before their retention, because they take more than {} bytes of memory: \
@@ -184,8 +178,14 @@ impl Drop for Store {
     }
 }
 
+fn log_error(error: AppendError) -> Error {
+    match error {
+        AppendError::Storage(reason) | AppendError::TooLarge(reason) => Error::Log(reason),
+    }
+}
+
 fn recover(shared: &Shared) -> Result<Recovery, Error> {
-    let mut writer = shared.writer();
+    let mut writer = shared.writer().map_err(log_error)?;
     let recovery = shared.recover(&mut writer)?;
     shared.counters.count_recovery(&recovery);
     shared.counters.observe(&writer);
@@ -227,7 +227,7 @@ impl SampleSink for Store {
     }
 
     fn describe(&self, descriptions: &[(String, Metadata)]) -> Result<(), AppendError> {
-        let mut writer = self.shared.writer();
+        let mut writer = self.shared.writer()?;
         self.shared.check()?;
         let mut changed = BTreeMap::new();
         {

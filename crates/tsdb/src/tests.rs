@@ -98,6 +98,7 @@ pub(crate) fn timestamps() -> impl Strategy<Value = i64> {
 }
 
 mod appending;
+mod concurrency;
 mod contract;
 mod crashes;
 mod fixture;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Labels, Matcher, RejectReason, SampleBatch, SampleColumns, SampleSink, Selection, SeriesSource,
+    HealthState, KeyEncoding, Labels, Matcher, RejectReason, SampleBatch, SampleColumns,
+    SampleSink, Selection, SeriesSource,
 };
 use testkit::SimulatedClock;
 
@@ -149,4 +150,47 @@ fn the_threads_of_a_store_end_with_it() {
     let synced = |family: &&model::MetricFamily| family.name == "campanile_tsdb_wal_syncs_total";
     let metrics = store.metrics();
     assert!(metrics.iter().find(synced).unwrap().points[0].value >= 1.0);
+}
+
+#[test]
+fn a_torn_tail_is_cut_on_a_real_disk_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SimulatedClock::new(NOW));
+    let open = || Store::open(Arc::new(OsDisk), directory.path(), clock.clone(), config()).unwrap();
+    let (store, _) = open();
+    let up = labels("up");
+    store
+        .append(&SampleBatch::packed([(&up, NOW, 1.0)]))
+        .unwrap();
+    let before = contents(&store);
+    drop(store);
+    let path = directory.path().join("wal/00000001.wal");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, [&whole[..], b"\xca\x4d torn"].concat()).unwrap();
+    let (store, recovery) = open();
+    assert_eq!((recovery.torn_bytes, contents(&store)), (7, before));
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+}
+
+#[test]
+fn after_a_panic_in_a_decoder_the_store_takes_nothing_and_answers_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SimulatedClock::new(NOW));
+    let (store, _) = Store::open(Arc::new(OsDisk), directory.path(), clock, config()).unwrap();
+    let up = labels("up");
+    let batch = SampleBatch::packed([(&up, NOW, 1.0)]);
+    store.append(&batch).unwrap();
+    let mut panicking = batch.clone();
+    panicking.encoding = KeyEncoding {
+        id: 9,
+        decode: |_| panic!("a decoder's fault"),
+    };
+    let append = std::panic::AssertUnwindSafe(|| store.append(&panicking));
+    assert!(std::panic::catch_unwind(append).is_err());
+    let error = store.append(&batch).unwrap_err();
+    assert!(error.to_string().contains("panic"), "{error}");
+    assert_eq!(store.health().state, HealthState::Unhealthy);
+    store.maintain(NOW);
+    assert_eq!(contents(&store).len(), 1);
+    assert!(store.close().is_err());
 }

@@ -158,6 +158,20 @@ fn beyond_the_memory_limit_the_oldest_samples_go_and_health_says_so() {
         appended.rejected[0].reason,
         RejectReason::BeyondRetention { .. }
     ));
+    setting.clock.set(late + config().retention);
+    store.maintain(model::Clock::now(&*setting.clock));
+    assert_eq!(
+        store.health().state,
+        HealthState::Degraded,
+        "it is still short of what was dropped"
+    );
+    setting.clock.advance(Duration::from_secs(1));
+    store.maintain(model::Clock::now(&*setting.clock));
+    assert_eq!(
+        store.health().state,
+        HealthState::Healthy,
+        "the retention has caught up"
+    );
     drop(store);
     let store = setting.open();
     assert!(metric(&store, "memory_bytes") <= memory_max as f64);
@@ -193,4 +207,26 @@ fn series_alone_cannot_take_all_memory() {
         known,
         "known series go on"
     );
+}
+
+#[test]
+fn the_key_of_a_vanished_series_does_not_mean_the_one_that_took_its_place() {
+    let setting = Setting::new(config());
+    let store = setting.open();
+    let append = |name| {
+        let now = model::Clock::now(&*setting.clock);
+        let labels = labels(name);
+        let mut batch = SampleBatch::packed([(&labels, now, 1.0)]);
+        batch.encoding.id = 9;
+        assert_eq!(store.append(&batch).unwrap().accepted, 1);
+    };
+    append("first");
+    append("second");
+    setting.clock.advance(2 * config().retention);
+    append("second");
+    store.maintain(model::Clock::now(&*setting.clock));
+    append("third");
+    append("first");
+    let names: Vec<_> = contents(&store).into_keys().collect();
+    assert_eq!(names, [labels("first"), labels("second"), labels("third")]);
 }

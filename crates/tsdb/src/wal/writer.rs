@@ -192,6 +192,9 @@ impl LogWriter {
     /// Errors: an unknown part of them may be written; the log must not be used any more.
     pub(crate) fn commit(&mut self) -> io::Result<bool> {
         self.finish_definitions();
+        if self.buffer.is_empty() {
+            return Ok(false);
+        }
         let segment = self.segment.as_mut().expect("invariant: the log has begun");
         segment.file.append(&self.buffer)?;
         segment.length += self.buffer.len() as u64;
