@@ -55,8 +55,9 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read(text in "(U__)?[0-9a-f_xü]{0,20}") {
-            let _ = unescape(&text);
+        fn a_text_without_the_prefix_stands_for_itself(text in "(U__)?[0-9a-f_xü]{0,20}") {
+            let name = unescape(&text);
+            prop_assert!(text.starts_with("U__") || name == text);
         }
     }
 
