@@ -117,6 +117,8 @@ pub(crate) fn separate(out: &mut String, index: usize) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn written(push: impl FnOnce(&mut String)) -> String {
@@ -134,6 +136,21 @@ mod tests {
             "\"a\\\"b\\\\c\\nd\\te\\r\\u0001\\u001fü\u{2028}</script>\""
         );
         assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_back(text: String) {
+            let out = written(|out| push_string(out, &text));
+            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        }
+
+        #[test]
+        fn any_time_is_read_back(millis in -1 << 50..1_i64 << 50) {
+            let out = written(|out| push_timestamp(out, Timestamp::from_millis(millis)));
+            let read = wire::time::parse_time(&out).unwrap();
+            prop_assert_eq!(read, Timestamp::from_millis(millis));
+        }
     }
 
     #[test]

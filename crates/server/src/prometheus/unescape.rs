@@ -31,7 +31,35 @@ fn decode_code(code: &str) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The other direction, as clients write it.
+    fn escape(name: &str) -> String {
+        let mut escaped = String::from("U__");
+        for character in name.chars() {
+            match character {
+                '_' => escaped.push_str("__"),
+                plain if plain.is_ascii_alphanumeric() => escaped.push(plain),
+                other => escaped.push_str(&format!("_{:x}_", u32::from(other))),
+            }
+        }
+        escaped
+    }
+
+    proptest! {
+        #[test]
+        fn any_escaped_name_is_read_back(name in "[a-z0-9_. ü🔥]{0,20}") {
+            prop_assert_eq!(unescape(&escape(&name)), name);
+        }
+
+        #[test]
+        fn a_text_without_the_prefix_stands_for_itself(text in "(U__)?[0-9a-f_xü]{0,20}") {
+            let name = unescape(&text);
+            prop_assert!(text.starts_with("U__") || name == text);
+        }
+    }
 
     #[test]
     fn escaped_names_are_read_and_others_stand_for_themselves() {
