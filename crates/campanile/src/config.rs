@@ -199,14 +199,6 @@ pub(crate) fn load(
     }
 }
 
-/// Every problem that `serve --config PATH` would refuse to start with, each rendered over several lines.
-pub(crate) fn check(path: &Path, environment: &Environment) -> Vec<String> {
-    match load(Some(path), &Overrides::default(), environment) {
-        Ok(_) => Vec::new(),
-        Err(ConfigProblems(problems)) => problems.iter().map(ToString::to_string).collect(),
-    }
-}
-
 /// A configuration while its sources are read, one over the other.
 struct Draft<'d> {
     config: Config,

@@ -1,6 +1,100 @@
-//! The `campanile` program.
+//! The `campanile` program: command line in, exit code out.
 
-#[expect(dead_code, reason = "the command line that reads it is not there yet")]
+mod cli;
+mod clock;
 mod config;
+mod log;
+mod own_metrics;
+mod process;
+mod query;
+mod serve;
+mod shutdown;
+mod wiring;
 
-fn main() {}
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use cli::{CheckCommand, Command, CommandLine};
+use clock::SystemClock;
+use config::{Environment, Overrides};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match CommandLine::parse().command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(CheckCommand::Config { files }) => check_config(&files),
+        Command::Query(command) => query(&command),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut CommandLine::command(), "campanile", &mut text);
+            print(&text)
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            match clap_mangen::Man::new(CommandLine::command()).render(&mut text) {
+                Ok(()) => print(&text),
+                Err(error) => fail(&error.to_string()),
+            }
+        }
+    }
+}
+
+fn check_config(files: &[std::path::PathBuf]) -> ExitCode {
+    let environment = Environment::of_process();
+    let mut code = ExitCode::SUCCESS;
+    for file in files {
+        match config::load(Some(file), &Overrides::default(), &environment) {
+            Ok(_) => _ = print(format!("{}: no problems found\n", file.display()).as_bytes()),
+            Err(problems) => {
+                print_error(&format!("{problems}\n"));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
+}
+
+fn query(command: &cli::QueryCommand) -> ExitCode {
+    let clock = Arc::new(SystemClock::new());
+    let answer = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            runtime.block_on(query::run(command, &*clock, &Environment::of_process()))
+        });
+    match answer {
+        Ok(answer) => {
+            for note in &answer.notes {
+                print_error(&format!("note: {note}\n"));
+            }
+            print(answer.table.as_bytes())
+        }
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+/// Writes to standard output; a reader that has gone away, such as `head`, is no failure.
+fn print(text: &[u8]) -> ExitCode {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(&error.to_string()),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Says on standard error what went wrong.
+fn fail(message: &str) -> ExitCode {
+    print_error(&format!("campanile: {message}\n"));
+    ExitCode::FAILURE
+}
+
+fn print_error(text: &str) {
+    // If even standard error is gone there is no one left to tell.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

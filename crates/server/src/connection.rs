@@ -32,7 +32,7 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    tracing::info!(event = "listening", %address, "listening");
+    tracing::info!(%address, "listening");
     let router = server.router();
     let slots = Arc::new(Semaphore::new(server.config().connections_max));
     let mut connections = JoinSet::new();
@@ -49,7 +49,7 @@ pub(crate) async fn run(
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(event = "accept_failed", %error, "cannot accept a connection");
+                    tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -92,13 +92,13 @@ async fn serve(server: Server, router: Router, stream: TcpStream, shutdown: Canc
         }
     };
     if let Err(error) = result {
-        tracing::debug!(event = "connection_failed", %error, "connection ended early");
+        tracing::debug!(%error, "connection ended early");
     }
 }
 
 fn report_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(event = "connection_panicked", %error, "a connection ended in a panic");
+        tracing::error!(%error, "a connection ended in a panic");
     }
 }
 
@@ -112,11 +112,7 @@ async fn drain(server: &Server, mut connections: JoinSet<()>) {
     let within = server.config().drain_timeout;
     if tokio::time::timeout(within, all_ended).await.is_err() {
         let open = connections.len();
-        tracing::warn!(
-            event = "drain_timed_out",
-            open,
-            "cutting off connections that still run"
-        );
+        tracing::warn!(open, "cutting off connections that still run");
         connections.shutdown().await;
     }
     let appends = u32::try_from(server.config().concurrent_appends).unwrap_or(u32::MAX);

@@ -56,23 +56,9 @@ impl Drop for Observation {
         let (method, path, status_code) = (self.method, self.path.as_str(), self.status);
         let duration_ms = took.as_secs_f64() * 1000.0;
         if status_code >= 500 {
-            tracing::warn!(
-                event = "request",
-                method,
-                path,
-                status_code,
-                duration_ms,
-                "request failed"
-            );
+            tracing::warn!(method, path, status_code, duration_ms, "request failed");
         } else {
-            tracing::debug!(
-                event = "request",
-                method,
-                path,
-                status_code,
-                duration_ms,
-                "request answered"
-            );
+            tracing::debug!(method, path, status_code, duration_ms, "request answered");
         }
     }
 }

@@ -134,7 +134,7 @@ impl Server {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         tokio::task::spawn_blocking(work).await.map_err(|error| {
-            tracing::error!(event = "request_panicked", %error, "a request's work ended in a panic");
+            tracing::error!(%error, "a request's work ended in a panic");
             ApiError::internal("the server made a mistake, see its log")
         })
     }

@@ -19,7 +19,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 ///
 /// `make` gives an empty store that takes the time from the clock, keeps 30 days, takes samples out of order up to an
 /// hour, and has no other limit.
-pub fn store<S: SampleSink + SeriesSource>(make: impl Fn(Arc<SimulatedClock>) -> S) {
+pub fn check_store<S: SampleSink + SeriesSource>(make: impl Fn(Arc<SimulatedClock>) -> S) {
     let make = || make(Arc::new(SimulatedClock::new(NOW)));
     samples_come_back_bit_for_bit(&make());
     matchers_choose_series_and_answers_are_sorted(&make());

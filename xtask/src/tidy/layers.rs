@@ -13,9 +13,9 @@ use crate::process;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer {
     Model,
+    Pure,
     /// Only dev-dependencies lead here.
     Testkit,
-    Pure,
     Store,
     Edge,
     Program,

@@ -78,7 +78,13 @@ fn a_missing_file_a_directory_and_their_words() {
         };
         let found = problems(Some(&path), &Overrides::default(), &environment());
         assert!(found.contains(words), "{found}");
-        assert_eq!(check(&path, &environment()).len(), 1);
+        assert_eq!(
+            load(Some(&path), &Overrides::default(), &environment())
+                .unwrap_err()
+                .0
+                .len(),
+            1
+        );
     }
 }
 

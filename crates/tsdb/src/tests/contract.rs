@@ -9,7 +9,7 @@ use crate::{Config, Store};
 
 #[test]
 fn the_store_keeps_the_contract_of_its_ports() {
-    testkit::contract::store(|clock| {
+    testkit::contract::check_store(|clock| {
         let disk = Arc::new(SimulatedDisk::new(1));
         let config = Config {
             threads: false,

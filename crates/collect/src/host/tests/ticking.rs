@@ -196,10 +196,11 @@ fn a_host_that_is_off_ends_its_loop() {
         .build()
         .unwrap();
     runtime.block_on(run(
-        host,
+        Arc::clone(&host),
         Arc::new(Store::default()),
         CancellationToken::new(),
     ));
+    assert_eq!(host.latest(), []);
 }
 
 /// Runs the loop with one collector for some simulated time.

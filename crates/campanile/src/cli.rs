@@ -1,0 +1,111 @@
+//! The command line. `--help`, the man page and the completions all come from these definitions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Watches hosts, services and applications, keeps what it sees, and tells the right people in time.
+#[derive(Debug, Parser)]
+#[command(
+    name = "campanile",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server; without a configuration file it watches this machine
+    Serve(ServeArgs),
+    /// Look for mistakes in files, and name all of them with line and column
+    #[command(subcommand)]
+    Check(CheckCommand),
+    /// Ask a running server, and show the answer as a table
+    #[command(subcommand)]
+    Query(QueryCommand),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell that they are for
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// Each option has an environment variable and, apart from `--config` and `--role`, a key in the file. The order
+/// is option, variable, file, default.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The configuration file, YAML or JSON by its ending [env: CAMPANILE_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The address to listen on [env: CAMPANILE_LISTEN] [default: 127.0.0.1:9595]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Where samples are kept [env: CAMPANILE_DATA_DIR] [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+    /// Whether users must log in: only "off" exists yet [env: CAMPANILE_AUTH] [default: off]
+    #[arg(long, value_name = "on|off")]
+    pub(crate) auth: Option<String>,
+    /// How log lines are written [env: CAMPANILE_LOG_FORMAT] [default: text]
+    #[arg(long, value_name = "text|json")]
+    pub(crate) log_format: Option<String>,
+    /// Which part of the work this process does: only "all" exists yet [env: CAMPANILE_ROLE] [default: all]
+    #[arg(long, value_name = "all|collect|process|alert|query")]
+    pub(crate) role: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckCommand {
+    /// Check configuration files as `serve` would read them
+    Config {
+        /// The files, YAML or JSON by their ending
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueryCommand {
+    /// Evaluate a PromQL expression at one moment
+    Instant {
+        /// The expression
+        expression: String,
+        /// The moment, as Unix seconds or RFC 3339 [default: now]
+        #[arg(long)]
+        time: Option<String>,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Evaluate a PromQL expression at each step of a range
+    Range {
+        /// The expression
+        expression: String,
+        /// How far the range reaches back from its end, as in 1h30m; not together with --start
+        #[arg(long, default_value = "1h", conflicts_with = "start")]
+        since: String,
+        /// The start, as Unix seconds or RFC 3339
+        #[arg(long)]
+        start: Option<String>,
+        /// The end, as Unix seconds or RFC 3339 [default: now]
+        #[arg(long)]
+        end: Option<String>,
+        /// The distance of two points, as in 30s [default: a sixtieth of the range, at least 1s]
+        #[arg(long)]
+        step: Option<String>,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The server to ask [env: CAMPANILE_SERVER]
+    #[arg(long = "server", value_name = "URL")]
+    pub(crate) url: Option<String>,
+}

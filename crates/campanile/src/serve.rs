@@ -1,0 +1,134 @@
+//! `campanile serve`: starts the house, heeds signals, and ends in order.
+//!
+//! The order of the end: readiness drops, the server takes no more requests and finishes those under way, collection
+//! stops, the store writes out what it has.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use model::Clock;
+use tokio::net::TcpListener;
+use tracing::{error, info};
+
+use crate::cli::ServeArgs;
+use crate::clock::SystemClock;
+use crate::config::{self, Config, Environment, Overrides};
+use crate::shutdown::{Request, Signals};
+use crate::wiring::House;
+use crate::wiring::options::level;
+use crate::{log, print_error};
+
+/// Why the program ended, as its exit code says it; the numbers are those of sysexits.h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// It was asked to.
+    OnRequest = 0,
+    /// The listen address cannot be used.
+    NoAddress = 69,
+    /// Something failed that should not fail.
+    Failure = 70,
+    /// The data directory cannot be used, or another server uses it.
+    NoDataDirectory = 73,
+    /// The configuration is wrong.
+    BadConfiguration = 78,
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> Self {
+        Self::from(ended as u8)
+    }
+}
+
+/// Runs the server until it is told to stop.
+pub(crate) fn run(arguments: &ServeArgs) -> ExitCode {
+    let config = match load(arguments) {
+        Ok(config) => config,
+        Err(problems) => {
+            print_error(&problems);
+            return Ended::BadConfiguration.into();
+        }
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let level = match log::install(config.log.format, level(&config), clock.clone()) {
+        Ok(level) => level,
+        Err(error) => {
+            print_error(&format!("campanile: cannot write log lines: {error}\n"));
+            return Ended::Failure.into();
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(%error, "cannot start threads");
+            return Ended::Failure.into();
+        }
+    };
+    let reader = arguments.clone();
+    let load = Arc::new(move || load(&reader));
+    runtime.block_on(serve(config, clock, level, load)).into()
+}
+
+/// Reads the configuration as the command line, the environment and the file give it.
+///
+/// Errors: all problems, ready to be shown.
+fn load(arguments: &ServeArgs) -> Result<Config, String> {
+    let overrides = Overrides {
+        listen: arguments.listen.clone(),
+        data_dir: arguments.data_dir.clone(),
+        auth: arguments.auth.clone(),
+        log_format: arguments.log_format.clone(),
+        role: arguments.role.clone(),
+    };
+    let environment = Environment::of_process();
+    config::load(arguments.config.as_deref(), &overrides, &environment)
+        .map_err(|problems| format!("{problems}\n"))
+}
+
+async fn serve(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    level: log::LevelHandle,
+    load: Arc<dyn Fn() -> Result<Config, String> + Send + Sync>,
+) -> Ended {
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            error!(%error, "cannot heed signals");
+            return Ended::Failure;
+        }
+    };
+    let listener = match TcpListener::bind(config.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            error!(address = %config.listen, %error, "cannot listen: choose another address with --listen");
+            return Ended::NoAddress;
+        }
+    };
+    let mut house = match House::build(config, clock, level, load, listener) {
+        Ok(house) => house,
+        Err(error) => {
+            error!(error = %format!("{error:#}"), "cannot open the data directory");
+            return Ended::NoDataDirectory;
+        }
+    };
+    let reason = loop {
+        tokio::select! {
+            request = signals.next() => match request {
+                Request::Stop(signal) => break signal,
+                Request::Reload => house.reload(),
+            },
+            failure = house.failed() => {
+                error!(error = %failure, "a part of the program ended by itself");
+                house.close().await;
+                return Ended::Failure;
+            }
+        }
+    };
+    info!(reason, "stopping");
+    house.close().await;
+    info!(reason, "stopped");
+    Ended::OnRequest
+}

@@ -1,0 +1,306 @@
+//! Joins the rooms of the house: only this file knows which implementation stands behind a port.
+
+pub(crate) mod options;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use anyhow::Context as _;
+use collect::host::{self, Host};
+use model::{Clock, ComponentHealth, MetricFamily, SampleSink, Timestamp};
+use server::{Build, Ports, Server};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use tsdb::{OsDisk, Store};
+
+use crate::config::Config;
+use crate::{log, own_metrics, process};
+
+/// Reads the configuration anew. Errors: all problems, ready to be shown.
+pub(crate) type Load = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
+
+/// The running program.
+pub(crate) struct House {
+    rooms: Arc<Rooms>,
+    tasks: JoinSet<anyhow::Result<()>>,
+    stop: CancellationToken,
+}
+
+/// What the tasks and the server's routes share.
+struct Rooms {
+    clock: Arc<dyn Clock>,
+    started: Timestamp,
+    level: log::LevelHandle,
+    load: Load,
+    store: Arc<Store>,
+    server: Server,
+    /// The collector of this machine's figures as configured; none when it is off.
+    host: watch::Sender<Option<Arc<Host>>>,
+    /// The configuration in force; the lock is held during a whole reload, so that two cannot mix.
+    config: Mutex<Config>,
+}
+
+impl House {
+    /// Opens the store and starts all parts.
+    ///
+    /// Errors: the data directory cannot be used.
+    pub(crate) fn build(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        level: log::LevelHandle,
+        load: Load,
+        listener: TcpListener,
+    ) -> anyhow::Result<Self> {
+        let address = listener
+            .local_addr()
+            .context("the listen address is gone")?;
+        let store = open_store(&config, &clock)?;
+        let host = options::host(&config).map(|host| Arc::new(Host::new(host, clock.clone())));
+        let rooms = Arc::new_cyclic(|rooms| Rooms {
+            started: clock.now(),
+            level,
+            load,
+            server: Server::new(
+                ports(rooms, &store, &clock),
+                build(),
+                options::server(&config, address),
+            ),
+            store,
+            host: watch::Sender::new(host),
+            config: Mutex::new(config),
+            clock,
+        });
+
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let server = rooms.server.clone().run(listener, stop.clone());
+        tasks.spawn(async { server.await.context("the HTTP server ended") });
+        tasks.spawn(collect_host(rooms.clone(), stop.clone()));
+        tasks.spawn(own_metrics::run(
+            rooms.store.clone(),
+            rooms.clock.clone(),
+            address.to_string(),
+            {
+                let rooms = rooms.clone();
+                move || {
+                    rooms
+                        .config()
+                        .store_own_metrics
+                        .then(|| rooms.own_families())
+                }
+            },
+            stop.clone(),
+        ));
+        info!(%address, "listening");
+        Ok(Self { rooms, tasks, stop })
+    }
+
+    /// Reads the configuration anew and applies it; a bad one changes nothing.
+    pub(crate) fn reload(&self) {
+        // Its outcome is logged; whoever sent the signal has no other way to learn it.
+        let _ = self.rooms.reload();
+    }
+
+    /// Waits until a part ends although nobody asked it to, and says why.
+    pub(crate) async fn failed(&mut self) -> anyhow::Error {
+        match self.tasks.join_next().await {
+            Some(Ok(Ok(()))) | None => anyhow::anyhow!("it returned"),
+            Some(Ok(Err(error))) => error,
+            Some(Err(error)) => error.into(),
+        }
+    }
+
+    /// Ends all parts in order: requests first, then collection, then the store.
+    pub(crate) async fn close(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Ok(Err(error)) = ended {
+                warn!(error = %format!("{error:#}"), "a part ended with an error");
+            }
+        }
+        let store = self.rooms.store.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        if let Ok(Err(error)) = closed {
+            warn!(%error, "cannot write out the store");
+        }
+    }
+}
+
+impl Rooms {
+    fn config(&self) -> MutexGuard<'_, Config> {
+        // A panic during a reload left either the old or the new configuration, and both are whole.
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn host(&self) -> Option<Arc<Host>> {
+        self.host.borrow().clone()
+    }
+
+    /// Reads the configuration anew and applies what differs.
+    ///
+    /// Errors: what is wrong with it; nothing was changed then.
+    fn reload(&self) -> Result<(), String> {
+        let mut config = self.config();
+        let applied = (self.load)().and_then(|new| {
+            let fixed = options::restart_needed(&config, &new);
+            if !fixed.is_empty() {
+                let keys = fixed.join(", ");
+                return Err(format!(
+                    "{keys} cannot change while the program runs: restart it"
+                ));
+            }
+            self.apply(&config, &new)?;
+            *config = new;
+            Ok(())
+        });
+        match &applied {
+            Ok(()) => info!("configuration reloaded"),
+            Err(error) => warn!(error, "reload failed"),
+        }
+        applied
+    }
+
+    fn apply(&self, old: &Config, new: &Config) -> Result<(), String> {
+        let level = options::level(new);
+        self.level
+            .modify(|current| *current = level)
+            .map_err(|error| error.to_string())?;
+        self.server.set_limits(options::limits(new));
+        if old.host != new.host {
+            let host = options::host(new);
+            let host = host.map(|host| Arc::new(Host::new(host, self.clock.clone())));
+            self.host.send_replace(host);
+        }
+        Ok(())
+    }
+
+    /// Whether the store is replayed and the host was read once.
+    fn ready(&self) -> Result<(), String> {
+        match self.host() {
+            Some(host) if host.summary().is_none() => {
+                Err("the first collection of host metrics is not done yet".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn health(&self) -> Vec<ComponentHealth> {
+        let mut components = vec![self.store.health()];
+        components.extend(self.host().map(|host| host.health()));
+        components
+    }
+
+    /// What `/metrics` shows besides the server's own figures.
+    fn families(&self) -> Vec<MetricFamily> {
+        let mut families = self.host().map(|host| host.latest()).unwrap_or_default();
+        families.extend(self.program_families());
+        families
+    }
+
+    /// The program's figures without the server's and without this machine's.
+    fn program_families(&self) -> Vec<MetricFamily> {
+        let mut families = process::metrics(self.started);
+        families.push(process::build_info());
+        families.extend(self.store.metrics());
+        families.extend(self.host().map(|host| host.metrics()).unwrap_or_default());
+        families
+    }
+
+    /// What is stored as `job="campanile"`.
+    fn own_families(&self) -> Vec<MetricFamily> {
+        let mut families = self.server.metrics();
+        families.extend(self.program_families());
+        families
+    }
+}
+
+/// What the server reaches; the rooms hold the server, so it holds them weakly.
+fn ports(rooms: &Weak<Rooms>, store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Ports {
+    /// A function of the rooms, with an answer for the short time before they stand and after they fall.
+    fn from_rooms<T: 'static>(
+        rooms: &Weak<Rooms>,
+        otherwise: fn() -> T,
+        answer: fn(&Rooms) -> T,
+    ) -> Arc<dyn Fn() -> T + Send + Sync> {
+        let rooms = rooms.clone();
+        Arc::new(move || {
+            rooms
+                .upgrade()
+                .map_or_else(otherwise, |rooms| answer(&rooms))
+        })
+    }
+    Ports {
+        sink: store.clone(),
+        source: store.clone(),
+        clock: clock.clone(),
+        families: from_rooms(rooms, Vec::new, Rooms::families),
+        host: from_rooms(
+            rooms,
+            || None,
+            |rooms| rooms.host().and_then(|host| host.summary()),
+        ),
+        health: from_rooms(rooms, Vec::new, Rooms::health),
+        reload: from_rooms(
+            rooms,
+            || Err("the program is starting".to_owned()),
+            Rooms::reload,
+        ),
+        ready: from_rooms(
+            rooms,
+            || Err("the program is starting".to_owned()),
+            Rooms::ready,
+        ),
+    }
+}
+
+fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<Store>> {
+    let directory = &config.data_dir;
+    let (store, recovery) = Store::open(
+        Arc::new(OsDisk),
+        directory,
+        clock.clone(),
+        options::store(config),
+    )?;
+    info!(
+        directory = %directory.display(),
+        segments = recovery.segments,
+        samples = recovery.samples,
+        series = recovery.series,
+        "store opened"
+    );
+    Ok(Arc::new(store))
+}
+
+fn build() -> Build {
+    Build {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..Build::default()
+    }
+}
+
+/// Collects this machine's figures as configured, until the program stops; a reload may change how.
+async fn collect_host(rooms: Arc<Rooms>, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut changes = rooms.host.subscribe();
+    loop {
+        let host = changes.borrow_and_update().clone();
+        let sink: Arc<dyn SampleSink> = rooms.store.clone();
+        let ended = stop.child_token();
+        let collecting = async {
+            match host {
+                Some(host) => host::run(host, sink, ended.clone()).await,
+                None => ended.cancelled().await,
+            }
+        };
+        tokio::pin!(collecting);
+        tokio::select! {
+            () = &mut collecting => return Ok(()),
+            changed = changes.changed() => {
+                ended.cancel();
+                collecting.await;
+                changed.context("the collector's configuration is gone")?;
+            }
+        }
+    }
+}

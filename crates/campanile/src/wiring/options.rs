@@ -1,0 +1,146 @@
+//! From the configuration to what each room wants to know of it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use collect::host;
+use server::Limits;
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{Config, LogLevel, MemoryLimit};
+
+/// Of a program that keeps its data in memory about half is samples; the rest is for queries, requests and spare.
+const STORE_SHARE_PERCENT: u64 = 60;
+
+/// What is assumed where the machine does not say how much memory it has.
+const MEMORY_FALLBACK: u64 = 1 << 30;
+
+/// The options of the store.
+pub(super) fn store(config: &Config) -> tsdb::Config {
+    let memory = match config.limits.memory {
+        MemoryLimit::Bytes(bytes) => bytes,
+        MemoryLimit::Share(percent) => share(memory_of_machine(), u64::from(percent)),
+    };
+    tsdb::Config {
+        retention: config.storage.retention,
+        out_of_order_window: config.storage.out_of_order_window,
+        active_series: size(config.limits.active_series),
+        memory_max: share(memory, STORE_SHARE_PERCENT),
+        ..tsdb::Config::default()
+    }
+}
+
+/// The options of the collectors of this machine; none if they are off.
+pub(super) fn host(config: &Config) -> Option<host::Config> {
+    let host = &config.host;
+    host.enabled.then(|| host::Config {
+        enabled: true,
+        interval: host.interval,
+        procfs: host.procfs.clone(),
+        sysfs: host.sysfs.clone(),
+        rootfs: host.rootfs.clone(),
+    })
+}
+
+/// The options of the server, for the address on which it really listens.
+pub(super) fn server(config: &Config, address: SocketAddr) -> server::Config {
+    let hosts = match address.ip().is_loopback() {
+        true => server::Config::loopback_hosts(),
+        false => Vec::new(),
+    };
+    server::Config {
+        concurrent_queries: size(config.limits.concurrent_queries),
+        request_body_max: size(config.limits.request_body),
+        decompressed_max: size(config.limits.request_body_decompressed),
+        hosts,
+        limits: limits(config),
+        ..server::Config::default()
+    }
+}
+
+/// The limits of queries, which may change while the program runs.
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits {
+        query_timeout: config.query.timeout,
+        evaluation: promql::Limits {
+            samples_max: size(config.query.max_samples),
+            lookback_delta: config.query.lookback_delta,
+            ..promql::Limits::default()
+        },
+    }
+}
+
+/// The least severe events that are logged.
+pub(crate) fn level(config: &Config) -> LevelFilter {
+    match config.log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+/// The keys that differ between two configurations and take effect only after a restart.
+pub(super) fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    let mut differs = |key, is_equal: bool| {
+        if !is_equal {
+            keys.push(key);
+        }
+    };
+    differs("listen", old.listen == new.listen);
+    differs("data_dir", old.data_dir == new.data_dir);
+    differs("log.format", old.log.format == new.log.format);
+    differs("limits", old.limits == new.limits);
+    differs("storage", old.storage == new.storage);
+    keys
+}
+
+fn share(whole: u64, percent: u64) -> u64 {
+    whole / 100 * percent
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Bytes of memory that this machine has, or that its container may use if that is less.
+fn memory_of_machine() -> u64 {
+    let machine = fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| total(&text));
+    let limits = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let limits = limits.map(PathBuf::from).into_iter().filter_map(|path| {
+        // Without a limit the file holds the word "max", or a number beyond any memory.
+        fs::read_to_string(path).ok()?.trim().parse().ok()
+    });
+    limits.chain(machine).min().unwrap_or(MEMORY_FALLBACK)
+}
+
+fn total(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_s_memory_is_read() {
+        assert_eq!(
+            total("MemTotal:       24689764 kB\nMemFree: 1 kB\n"),
+            Some(24_689_764 * 1024)
+        );
+        assert_eq!(total("MemFree: 1 kB\n"), None);
+        assert!(memory_of_machine() > 16 << 20);
+    }
+}

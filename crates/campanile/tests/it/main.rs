@@ -1,0 +1,15 @@
+//! End to end: each test starts the real program and talks to it as its users do.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "clippy knows the functions of a test binary as tests only where they bear #[test]"
+)]
+
+mod configuration;
+mod durability;
+mod first_start;
+mod peer;
+mod program;
+mod prometheus;
+mod shutdown;
