@@ -125,7 +125,7 @@ impl Host {
         collectors: Vec<Box<dyn Collector>>,
     ) -> Self {
         Self {
-            collecting: Mutex::new(Collecting::new(collectors, deadline)),
+            collecting: Mutex::new(Collecting::new(collectors, deadline, Arc::clone(&clock))),
             state: Mutex::new(State::new(clock.now())),
             nodename: uname::nodename(),
             config,
@@ -168,7 +168,7 @@ impl Host {
             .lock()
             .expect("invariant: collectors that panic are caught");
         let begin = self.clock.monotonic();
-        let collection = collecting.collect(timestamp, &self.clock);
+        let collection = collecting.collect(timestamp);
         let took = self.clock.monotonic().saturating_sub(begin);
         let collection = Arc::new(collection);
         self.state().accept(Arc::clone(&collection), took);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{Clock, MetricFamily, MetricKind, Timestamp};
 
 use super::collector::Collector;
-use super::deadline::{Job, Workers};
+use super::deadline::Workers;
 use super::{Collection, Failure};
 use crate::CollectError;
 
@@ -16,9 +16,10 @@ use crate::CollectError;
 pub(crate) struct Collecting {
     deadline: Duration,
     collectors: BTreeMap<&'static str, Box<dyn Collector>>,
-    workers: Workers<&'static str, Finished>,
+    workers: Workers<&'static str, Box<dyn Collector>, Finished>,
     /// Since when those have been under way that missed their deadline, on the monotonic clock.
     away: BTreeMap<&'static str, Duration>,
+    clock: Arc<dyn Clock>,
 }
 
 /// A collector that has come back, and what it brings.
@@ -31,40 +32,49 @@ struct Finished {
 
 impl Collecting {
     /// Collectors with distinct names, each of which may take `deadline`.
-    pub(crate) fn new(collectors: Vec<Box<dyn Collector>>, deadline: Duration) -> Self {
+    pub(crate) fn new(
+        collectors: Vec<Box<dyn Collector>>,
+        deadline: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let named = |collector: Box<dyn Collector>| (collector.name(), collector);
+        let working_clock = Arc::clone(&clock);
+        let work = Arc::new(move |collector| run_collector(collector, &*working_clock));
         Self {
             deadline,
             collectors: collectors.into_iter().map(named).collect(),
-            workers: Workers::new("host-collect"),
+            workers: Workers::new("host-collect", work),
             away: BTreeMap::new(),
+            clock,
         }
     }
 
     /// Runs every collector that is at home once; `timestamp` is what the collection bears.
-    pub(crate) fn collect(&mut self, timestamp: Timestamp, clock: &Arc<dyn Clock>) -> Collection {
+    pub(crate) fn collect(&mut self, timestamp: Timestamp) -> Collection {
         // What the late ones bring is old, but they themselves can be used again.
         for (name, finished) in self.workers.take_late() {
             self.away.remove(name);
             self.collectors.insert(name, finished.collector);
         }
-        let monotonic = clock.monotonic();
-        let mut jobs: Vec<Job<_, _>> = Vec::new();
-        for (name, collector) in std::mem::take(&mut self.collectors) {
-            let clock = Arc::clone(clock);
-            jobs.push((name, Box::new(move || run_collector(collector, &*clock))));
-        }
-        let answers = self.workers.run(jobs, self.deadline);
+        let monotonic = self.clock.monotonic();
+        let collectors = std::mem::take(&mut self.collectors);
+        let answers = self
+            .workers
+            .run(collectors.into_iter().collect(), self.deadline);
         let mut round = Round::new();
         for (name, finished) in answers.in_time {
             self.collectors.insert(name, finished.collector);
             round.families.extend(finished.families);
             round.report(name, finished.outcome, finished.took);
         }
+        for (name, collector) in answers.not_begun {
+            self.collectors.insert(name, collector);
+            round.report(name, Err(CollectError::NotBegun), Duration::ZERO);
+        }
         for name in answers.missed {
             self.away.insert(name, monotonic);
         }
-        let now = clock.monotonic();
+        let now = self.clock.monotonic();
         for (name, since) in &self.away {
             let deadline = self.deadline;
             let took = now.saturating_sub(*since);
