@@ -34,6 +34,12 @@ pub trait Disk: Send + Sync {
 
     /// Makes the names in a directory durable.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Takes the lock of a file, which is created if it does not exist; it is held until the answer is dropped
+    /// or the process dies.
+    ///
+    /// Errors: [`io::ErrorKind::WouldBlock`] if someone else holds it.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>>;
 }
 
 /// A file open for appending.

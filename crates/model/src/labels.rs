@@ -57,11 +57,7 @@ impl Labels {
     pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, InvalidLabels> {
-        let mut builder = LabelsBuilder::new();
-        for (name, value) in pairs {
-            builder.push(name.as_ref(), value.as_ref());
-        }
-        builder.build()
+        pack(pairs.into_iter().collect())
     }
 
     /// The value of a label; none if it is absent.
@@ -243,25 +239,34 @@ impl LabelsBuilder {
     /// The finished set.
     ///
     /// Errors: a name that was pushed twice, a name or value that is too long.
-    pub fn build(mut self) -> Result<Labels, InvalidLabels> {
-        self.pairs.sort();
-        if let Some(twice) = self.pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(InvalidLabels::Duplicate(twice[0].0.clone()));
-        }
-        let mut packed = String::new();
-        for (name, value) in &self.pairs {
-            let length = name.len().max(value.len());
-            if length > LENGTH_MAX {
-                let name = name.chars().take(64).collect();
-                return Err(InvalidLabels::TooLong { name, length });
-            }
-            if !value.is_empty() {
-                push_packed(&mut packed, name);
-                push_packed(&mut packed, value);
-            }
-        }
-        Ok(Labels(Arc::from(packed)))
+    pub fn build(self) -> Result<Labels, InvalidLabels> {
+        pack(self.pairs)
     }
+}
+
+/// Sorts and packs pairs, owned or borrowed.
+fn pack<N: AsRef<str>, V: AsRef<str>>(mut pairs: Vec<(N, V)>) -> Result<Labels, InvalidLabels> {
+    pairs.sort_by(|left, right| left.0.as_ref().cmp(right.0.as_ref()));
+    // Each length takes a byte or two.
+    let size = |(name, value): &(N, V)| name.as_ref().len() + value.as_ref().len() + 3;
+    let mut packed = String::with_capacity(pairs.iter().map(size).sum());
+    let mut previous = None;
+    for (name, value) in &pairs {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if previous.replace(name) == Some(name) {
+            return Err(InvalidLabels::Duplicate(name.to_owned()));
+        }
+        let length = name.len().max(value.len());
+        if length > LENGTH_MAX {
+            let name = name.chars().take(64).collect();
+            return Err(InvalidLabels::TooLong { name, length });
+        }
+        if !value.is_empty() {
+            push_packed(&mut packed, name);
+            push_packed(&mut packed, value);
+        }
+    }
+    Ok(Labels(Arc::from(packed)))
 }
 
 #[derive(Clone)]

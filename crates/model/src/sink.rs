@@ -128,6 +128,14 @@ pub enum RejectReason {
         /// The limit.
         limit: usize,
     },
+    /// It would be a new series, and those that there are take all the memory that is allowed.
+    #[error(
+        "no room for a new series in the {limit} bytes that the store may take: raise limits.memory"
+    )]
+    MemoryLimit {
+        /// The limit in bytes.
+        limit: u64,
+    },
 }
 
 /// Why a whole batch was refused.

@@ -1,1 +1,36 @@
-//! The HTTP interface.
+//! The HTTP interface on the one listen address: Prometheus' query API, ingestion, health, own metrics.
+//!
+//! It knows no store and no collector: it reaches them through the [`Ports`] that the program hands in. The way of a
+//! request: [`Server::run`] accepts the connection and bounds its time and size (`connection`), `observe` counts and
+//! logs it, `guard` refuses what is too much or comes from a foreign web page, and a handler reads its parameters,
+//! lets blocking work run on a thread of its own and writes the answer.
+//!
+//! What it is not: it holds no state but counters and limits, opens no file and knows no configuration file.
+
+mod answer;
+mod body;
+mod compression;
+mod config;
+mod connection;
+mod error;
+mod exposition;
+mod guard;
+mod health;
+mod home;
+mod ingest;
+mod json;
+mod metrics;
+mod observe;
+mod parameters;
+mod ports;
+mod prometheus;
+mod query_gate;
+mod router;
+mod server;
+
+pub use config::{Config, Limits};
+pub use ports::{Build, Ports};
+pub use server::Server;
+
+#[cfg(test)]
+mod tests;

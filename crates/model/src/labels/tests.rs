@@ -1,3 +1,5 @@
+//! Labels against a naive model of them: a sorted map.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -1,0 +1,317 @@
+//! The program's configuration: defaults, then the file, then the environment, then flags; the last one wins.
+//!
+//! Every source is read in full, so that all problems of all of them come at once. The one list of what can be
+//! set is in [`settings`]; from it follow the keys of the file, the environment variables and the reference page.
+
+mod environment;
+mod file;
+pub(crate) mod reference;
+mod rules;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use document::{Document, Problem, Value};
+
+pub(crate) use environment::Environment;
+use settings::{SETTINGS, Setting};
+
+/// What `serve` runs with; every value is checked, every path that stood in a file is joined to the file's directory.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) log: Log,
+    pub(crate) limits: Limits,
+    /// Whether own metrics are stored, as `job="campanile"`.
+    pub(crate) store_own_metrics: bool,
+    pub(crate) host: Host,
+    pub(crate) storage: Storage,
+    pub(crate) query: Query,
+}
+
+/// What is written to the log, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Log {
+    pub(crate) level: LogLevel,
+    pub(crate) format: LogFormat,
+}
+
+/// The least severe events that are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// What the program may use.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Limits {
+    pub(crate) memory: MemoryLimit,
+    /// Series in the head; 0 is no limit.
+    pub(crate) active_series: u64,
+    /// Bytes of a request's body as it comes.
+    pub(crate) request_body: u64,
+    /// Bytes of a request's body after decompression.
+    pub(crate) request_body_decompressed: u64,
+    pub(crate) concurrent_queries: u64,
+}
+
+/// How much memory may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemoryLimit {
+    /// Percent of the machine's or the container's memory.
+    Share(u8),
+    Bytes(u64),
+}
+
+/// The metrics of this machine.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Host {
+    pub(crate) enabled: bool,
+    pub(crate) interval: Duration,
+    pub(crate) procfs: PathBuf,
+    pub(crate) sysfs: PathBuf,
+    pub(crate) rootfs: PathBuf,
+}
+
+/// What the store keeps and takes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Storage {
+    pub(crate) retention: Duration,
+    pub(crate) out_of_order_window: Duration,
+}
+
+/// What a query may cost, and how far it looks back.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Query {
+    pub(crate) timeout: Duration,
+    pub(crate) max_samples: u64,
+    pub(crate) lookback_delta: Duration,
+}
+
+/// What was given by flags, as texts; their variables are read from the [`Environment`], not by the flags' parser.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Overrides {
+    pub(crate) listen: Option<String>,
+    pub(crate) data_dir: Option<String>,
+    pub(crate) auth: Option<String>,
+    pub(crate) log_format: Option<String>,
+    pub(crate) role: Option<String>,
+}
+
+impl Overrides {
+    fn of(&self, flag: &str) -> Option<&str> {
+        match flag {
+            "--listen" => self.listen.as_deref(),
+            "--data-dir" => self.data_dir.as_deref(),
+            "--auth" => self.auth.as_deref(),
+            "--log-format" => self.log_format.as_deref(),
+            "--role" => self.role.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Everything that is wrong with a configuration; `Display` shows each problem with its excerpt, and their number.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ConfigProblems(pub(crate) Vec<Problem>);
+
+impl fmt::Display for ConfigProblems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in &self.0 {
+            writeln!(formatter, "{problem}")?;
+        }
+        match self.0.len() {
+            1 => formatter.write_str("1 problem in the configuration"),
+            count => write!(formatter, "{count} problems in the configuration"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigProblems {}
+
+/// Reads the configuration for `serve`; without a file, `CAMPANILE_CONFIG` may name one.
+///
+/// Errors: all problems of the file, the variables and the flags.
+pub(crate) fn load(
+    file: Option<&Path>,
+    overrides: &Overrides,
+    environment: &Environment,
+) -> Result<Config, ConfigProblems> {
+    let file = file.or_else(|| environment.get("CAMPANILE_CONFIG").map(Path::new));
+    let mut problems = Vec::new();
+    let document = match file.map(|path| file::parse(path, environment)) {
+        None => None,
+        Some(Ok(document)) => Some(document),
+        Some(Err(found)) => {
+            problems.extend(found);
+            None
+        }
+    };
+    let directory = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    let given = given_texts(overrides, environment);
+
+    let defaults: Vec<_> = SETTINGS.iter().map(default_text).collect();
+    let mut draft = Draft::blank();
+    for (setting, text) in &defaults {
+        draft.read(setting, text.root().at(setting.path), Origin::Default);
+    }
+    if let Some(document) = &document {
+        file::read(document, directory, &mut draft);
+    }
+    for (setting, text) in &given {
+        draft.read(
+            setting,
+            text.root().at(setting.path),
+            Origin::Written(Path::new("")),
+        );
+    }
+    rules::check(&draft);
+    let Draft { config, .. } = draft;
+
+    problems.extend(document.into_iter().flat_map(Document::into_problems));
+    problems.extend(environment::unknown_variables(environment));
+    for (_, text) in given.into_iter().chain(defaults) {
+        problems.extend(text.into_problems());
+    }
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(ConfigProblems(problems))
+    }
+}
+
+/// Every problem that `serve --config PATH` would refuse to start with, each rendered over several lines.
+pub(crate) fn check(path: &Path, environment: &Environment) -> Vec<String> {
+    match load(Some(path), &Overrides::default(), environment) {
+        Ok(_) => Vec::new(),
+        Err(ConfigProblems(problems)) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// A configuration while its sources are read, one over the other.
+struct Draft<'d> {
+    config: Config,
+    auth: bool,
+    role: &'static str,
+    /// The value that counts for each setting, and whether it could be read.
+    values: HashMap<&'static str, Reading<'d>>,
+}
+
+struct Reading<'d> {
+    value: Value<'d>,
+    is_default: bool,
+    is_good: bool,
+}
+
+/// Whose value is read.
+#[derive(Clone, Copy)]
+enum Origin<'p> {
+    Default,
+    /// Someone wrote it; a relative path is taken from this directory.
+    Written(&'p Path),
+}
+
+impl<'d> Draft<'d> {
+    /// Before the defaults have been read, nothing in it has a meaning.
+    fn blank() -> Self {
+        let config = Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            data_dir: PathBuf::new(),
+            log: Log {
+                level: LogLevel::Info,
+                format: LogFormat::Text,
+            },
+            limits: Limits {
+                memory: MemoryLimit::Bytes(0),
+                active_series: 0,
+                request_body: 0,
+                request_body_decompressed: 0,
+                concurrent_queries: 0,
+            },
+            store_own_metrics: false,
+            host: Host {
+                enabled: false,
+                interval: Duration::ZERO,
+                procfs: PathBuf::new(),
+                sysfs: PathBuf::new(),
+                rootfs: PathBuf::new(),
+            },
+            storage: Storage {
+                retention: Duration::ZERO,
+                out_of_order_window: Duration::ZERO,
+            },
+            query: Query {
+                timeout: Duration::ZERO,
+                max_samples: 0,
+                lookback_delta: Duration::ZERO,
+            },
+        };
+        Self {
+            config,
+            auth: false,
+            role: "",
+            values: HashMap::new(),
+        }
+    }
+
+    fn read(&mut self, setting: &Setting, value: Value<'d>, origin: Origin<'_>) {
+        let (directory, is_default) = match origin {
+            Origin::Default => (Path::new(""), true),
+            Origin::Written(directory) => (directory, false),
+        };
+        let is_good = setting.kind.read(value.clone(), directory, self).is_some();
+        let reading = Reading {
+            value,
+            is_default,
+            is_good,
+        };
+        self.values.insert(setting.path, reading);
+    }
+}
+
+fn default_text(setting: &'static Setting) -> (&'static Setting, Document) {
+    let name = format!("the default of {}", setting.path);
+    (setting, Document::of_text(&name, setting.default))
+}
+
+/// The settings that variables and flags give; flags last, since they win.
+fn given_texts(
+    overrides: &Overrides,
+    environment: &Environment,
+) -> Vec<(&'static Setting, Document)> {
+    let mut given = Vec::new();
+    for setting in SETTINGS {
+        for variable in setting.variables() {
+            if let Some(text) = environment.get(&variable) {
+                let name = format!("environment variable {variable}");
+                given.push((setting, Document::of_text(&name, text)));
+            }
+        }
+    }
+    for setting in SETTINGS {
+        let Some(flag) = setting.flag else { continue };
+        if let Some(text) = overrides.of(flag) {
+            given.push((setting, Document::of_text(flag, text)));
+        }
+    }
+    given
+}

@@ -1,0 +1,95 @@
+//! What single values cannot tell: settings that must fit each other, and what this version cannot do yet.
+
+use document::show_size;
+
+use super::{Draft, Reading};
+
+/// Notes a problem for each pair that does not fit, at the value that should be changed.
+pub(super) fn check(draft: &Draft<'_>) {
+    refuse_what_does_not_exist(draft);
+    refuse_an_open_door(draft);
+    refuse_contradictions(draft);
+}
+
+fn refuse_what_does_not_exist(draft: &Draft<'_>) {
+    if draft.auth
+        && let Some(mode) = draft.good("auth.mode")
+    {
+        mode.value
+            .refuse("access control does not exist yet in this version; write off, and listen on 127.0.0.1 only");
+    }
+    if draft.role != "all"
+        && let Some(role) = draft.good("role")
+    {
+        role.value.refuse(format!(
+            "the role {} is not supported yet; write all, or leave it out",
+            draft.role
+        ));
+    }
+}
+
+/// Whoever opens the address to other machines must have said that there is no access control.
+fn refuse_an_open_door(draft: &Draft<'_>) {
+    let auth_is_written = draft
+        .values
+        .get("auth.mode")
+        .is_some_and(|mode| !mode.is_default);
+    let listen = draft.config.listen;
+    if auth_is_written || listen.ip().is_loopback() {
+        return;
+    }
+    if let Some(reading) = draft.good("listen") {
+        reading.value.refuse(format!(
+            "{} can be reached from other machines, and this version has no access control; \
+             listen on 127.0.0.1:{}, or accept that with auth: {{mode: off}} in the file, --auth off, or \
+             CAMPANILE_AUTH=off",
+            reading.value.shown(),
+            listen.port()
+        ));
+    }
+}
+
+fn refuse_contradictions(draft: &Draft<'_>) {
+    let limits = &draft.config.limits;
+    if limits.request_body_decompressed < limits.request_body {
+        let message = format!(
+            "limits.request_body ({}) is larger than limits.request_body_decompressed ({}); \
+             what is sent must not be larger than what it may become",
+            show_size(limits.request_body),
+            show_size(limits.request_body_decompressed)
+        );
+        draft.refuse_the_written_one(
+            ["limits.request_body_decompressed", "limits.request_body"],
+            &message,
+        );
+    }
+    let storage = &draft.config.storage;
+    if storage.out_of_order_window > storage.retention {
+        let message = format!(
+            "storage.out_of_order_window ({}) is longer than storage.retention ({}); \
+             no sample may come later than it is kept",
+            model::duration::format(storage.out_of_order_window),
+            model::duration::format(storage.retention)
+        );
+        draft.refuse_the_written_one(
+            ["storage.out_of_order_window", "storage.retention"],
+            &message,
+        );
+    }
+}
+
+impl<'d> Draft<'d> {
+    /// Notes what is wrong with a pair at the first of them that someone wrote, if both could be read.
+    fn refuse_the_written_one(&self, pair: [&str; 2], message: &str) {
+        let readings = pair.map(|path| self.good(path));
+        if let [Some(first), Some(second)] = readings {
+            let written = if first.is_default { second } else { first };
+            written.value.refuse(message);
+        }
+    }
+
+    /// The value that counts for a setting, unless it was refused already.
+    fn good(&self, path: &str) -> Option<&Reading<'d>> {
+        self.values.get(path).filter(|reading| reading.is_good)
+    }
+}

@@ -1,0 +1,362 @@
+//! Everything that can be set: key, default, type, where it is put, what it means. The only list of it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use document::{Amount, Value, show_size};
+
+use super::{Draft, LogFormat, LogLevel, MemoryLimit};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// One thing that can be set.
+pub(super) struct Setting {
+    /// `section.key`, or `key` at the top level.
+    pub(super) path: &'static str,
+    /// As it would be written.
+    pub(super) default: &'static str,
+    pub(super) kind: Kind,
+    /// The flag of `serve`, if it has one.
+    pub(super) flag: Option<&'static str>,
+    pub(super) meaning: &'static str,
+}
+
+/// What a setting takes, and where it is put.
+pub(super) enum Kind {
+    Address(fn(&mut Draft<'_>, SocketAddr)),
+    Boolean(fn(&mut Draft<'_>, bool)),
+    /// Words, each with what it does.
+    Choice(&'static [(&'static str, Choose)]),
+    Duration(Duration, Duration, fn(&mut Draft<'_>, Duration)),
+    Integer(u32, u64, fn(&mut Draft<'_>, u64)),
+    Memory(fn(&mut Draft<'_>, MemoryLimit)),
+    Path(fn(&mut Draft<'_>, PathBuf)),
+    Size(u64, u64, fn(&mut Draft<'_>, u64)),
+    /// `on` or `off`.
+    Switch(fn(&mut Draft<'_>, bool)),
+}
+
+/// Does what one word of a [`Kind::Choice`] says.
+type Choose = fn(&mut Draft<'_>);
+
+/// The least and most memory that can be given in bytes.
+const MEMORY: (u64, u64) = (64 * MIB, 1024 * 1024 * GIB);
+
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        path: "listen",
+        default: "127.0.0.1:9595",
+        kind: Kind::Address(|draft, address| draft.config.listen = address),
+        flag: Some("--listen"),
+        meaning: "The address and port of the web pages and all HTTP APIs. An address that other machines reach \
+                  needs `auth.mode` written out.",
+    },
+    Setting {
+        path: "data_dir",
+        default: "./data",
+        kind: Kind::Path(|draft, path| draft.config.data_dir = path),
+        flag: Some("--data-dir"),
+        meaning: "The directory that holds everything that is kept.",
+    },
+    Setting {
+        path: "role",
+        default: "all",
+        kind: Kind::Choice(&[
+            ("all", |draft| draft.role = "all"),
+            ("collect", |draft| draft.role = "collect"),
+            ("process", |draft| draft.role = "process"),
+            ("alert", |draft| draft.role = "alert"),
+            ("query", |draft| draft.role = "query"),
+        ]),
+        flag: Some("--role"),
+        meaning: "The part of the work that this process does; only `all` is supported yet.",
+    },
+    Setting {
+        path: "log.level",
+        default: "info",
+        kind: Kind::Choice(&[
+            ("error", |draft| draft.config.log.level = LogLevel::Error),
+            ("warn", |draft| draft.config.log.level = LogLevel::Warn),
+            ("info", |draft| draft.config.log.level = LogLevel::Info),
+            ("debug", |draft| draft.config.log.level = LogLevel::Debug),
+            ("trace", |draft| draft.config.log.level = LogLevel::Trace),
+        ]),
+        flag: None,
+        meaning: "The least severe events that are logged.",
+    },
+    Setting {
+        path: "log.format",
+        default: "text",
+        kind: Kind::Choice(&[
+            ("text", |draft| draft.config.log.format = LogFormat::Text),
+            ("json", |draft| draft.config.log.format = LogFormat::Json),
+        ]),
+        flag: Some("--log-format"),
+        meaning: "Log lines for people, or one JSON object per line.",
+    },
+    Setting {
+        path: "auth.mode",
+        default: "off",
+        kind: Kind::Switch(|draft, on| draft.auth = on),
+        flag: Some("--auth"),
+        meaning: "Access control. It does not exist yet in this version: only `off` is accepted.",
+    },
+    Setting {
+        path: "limits.memory",
+        default: "60%",
+        kind: Kind::Memory(|draft, limit| draft.config.limits.memory = limit),
+        flag: None,
+        meaning: "The memory that may be used: a share of the machine's or the container's, or a size.",
+    },
+    Setting {
+        path: "limits.active_series",
+        default: "0",
+        kind: Kind::Integer(0, 1_000_000_000, |draft, count| {
+            draft.config.limits.active_series = count;
+        }),
+        flag: None,
+        meaning: "The most series that may receive samples at the same time; 0 is no limit.",
+    },
+    Setting {
+        path: "limits.request_body",
+        default: "16MiB",
+        kind: Kind::Size(1024, GIB, |draft, size| {
+            draft.config.limits.request_body = size;
+        }),
+        flag: None,
+        meaning: "The largest body of a request, as it is sent.",
+    },
+    Setting {
+        path: "limits.request_body_decompressed",
+        default: "64MiB",
+        kind: Kind::Size(1024, 4 * GIB, |draft, size| {
+            draft.config.limits.request_body_decompressed = size;
+        }),
+        flag: None,
+        meaning: "The largest body of a request after it is decompressed; not less than `limits.request_body`.",
+    },
+    Setting {
+        path: "limits.concurrent_queries",
+        default: "20",
+        kind: Kind::Integer(1, 10_000, |draft, count| {
+            draft.config.limits.concurrent_queries = count;
+        }),
+        flag: None,
+        meaning: "Queries that are evaluated at the same time; more of them wait.",
+    },
+    Setting {
+        path: "self",
+        default: "true",
+        kind: Kind::Boolean(|draft, enabled| draft.config.store_own_metrics = enabled),
+        flag: None,
+        meaning: "Whether Campanile's own metrics are stored too, with `job=\"campanile\"`.",
+    },
+    Setting {
+        path: "host.enabled",
+        default: "true",
+        kind: Kind::Boolean(|draft, enabled| draft.config.host.enabled = enabled),
+        flag: None,
+        meaning: "Whether this machine is measured.",
+    },
+    Setting {
+        path: "host.interval",
+        default: "5s",
+        kind: Kind::Duration(SECOND, HOUR, |draft, interval| {
+            draft.config.host.interval = interval;
+        }),
+        flag: None,
+        meaning: "How often this machine is measured.",
+    },
+    Setting {
+        path: "host.procfs",
+        default: "/proc",
+        kind: Kind::Path(|draft, path| draft.config.host.procfs = path),
+        flag: None,
+        meaning: "Where the machine's `/proc` is mounted; in a container, for example `/host/proc`.",
+    },
+    Setting {
+        path: "host.sysfs",
+        default: "/sys",
+        kind: Kind::Path(|draft, path| draft.config.host.sysfs = path),
+        flag: None,
+        meaning: "Where the machine's `/sys` is mounted.",
+    },
+    Setting {
+        path: "host.rootfs",
+        default: "/",
+        kind: Kind::Path(|draft, path| draft.config.host.rootfs = path),
+        flag: None,
+        meaning: "Where the machine's root directory is mounted; it is cut off from mount points.",
+    },
+    Setting {
+        path: "storage.retention",
+        default: "30d",
+        kind: Kind::Duration(HOUR, YEAR.saturating_mul(100), |draft, retention| {
+            draft.config.storage.retention = retention;
+        }),
+        flag: None,
+        meaning: "How long samples are kept.",
+    },
+    Setting {
+        path: "storage.out_of_order_window",
+        default: "1h",
+        kind: Kind::Duration(Duration::ZERO, YEAR, |draft, window| {
+            draft.config.storage.out_of_order_window = window;
+        }),
+        flag: None,
+        meaning: "How much older than the newest sample of its series a sample may be; \
+                  not more than `storage.retention`.",
+    },
+    Setting {
+        path: "query.timeout",
+        default: "2m",
+        kind: Kind::Duration(SECOND, HOUR, |draft, timeout| {
+            draft.config.query.timeout = timeout;
+        }),
+        flag: None,
+        meaning: "How long a query may take.",
+    },
+    Setting {
+        path: "query.max_samples",
+        default: "50000000",
+        kind: Kind::Integer(1, 1_000_000_000_000, |draft, count| {
+            draft.config.query.max_samples = count;
+        }),
+        flag: None,
+        meaning: "How many samples a query may hold in memory.",
+    },
+    Setting {
+        path: "query.lookback_delta",
+        default: "5m",
+        kind: Kind::Duration(SECOND, DAY, |draft, delta| {
+            draft.config.query.lookback_delta = delta;
+        }),
+        flag: None,
+        meaning: "How old the newest sample of a series may be to count as its present value.",
+    },
+];
+
+/// Keys and sections that have their name already and come with later versions.
+pub(super) const LATER: &[&str] = &[
+    "external_url",
+    "trusted_proxies",
+    "tls",
+    "prometheus_config",
+    "scrape",
+    "monitors",
+    "thresholds",
+    "rule_files",
+    "alertmanager_config",
+    "alerting",
+    "remote_write",
+    "database_url",
+    "otlp_grpc_listen",
+    "graphite_listen",
+    "statsd_listen",
+    "auth.anonymous",
+    "auth.jwt_secret_file",
+    "storage.retention_size",
+    "query.experimental",
+];
+
+impl Setting {
+    /// The section of the key, empty at the top level, and the key within it.
+    pub(super) fn section_and_key(&self) -> (&'static str, &'static str) {
+        section_and_key(self.path)
+    }
+
+    /// The environment variables that set it; the last one wins.
+    pub(super) fn variables(&self) -> impl Iterator<Item = String> {
+        let of_flag = self
+            .flag
+            .map(|flag| flag.trim_start_matches('-').replace('-', "_"))
+            .map(|name| variable(&name));
+        let of_path = variable(self.path);
+        let of_flag = of_flag.filter(|name| *name != of_path);
+        [of_path].into_iter().chain(of_flag)
+    }
+}
+
+/// Splits `host.interval` into `host` and `interval`.
+pub(super) fn section_and_key(path: &'static str) -> (&'static str, &'static str) {
+    path.split_once('.').unwrap_or(("", path))
+}
+
+/// The environment variable of a key: `CAMPANILE_HOST_INTERVAL` for `host.interval`.
+pub(super) fn variable(path: &str) -> String {
+    format!("CAMPANILE_{}", path.replace('.', "_").to_uppercase())
+}
+
+impl Kind {
+    /// Puts a value where it belongs; gives nothing if the value was refused.
+    pub(super) fn read(
+        &self,
+        value: Value<'_>,
+        directory: &Path,
+        draft: &mut Draft<'_>,
+    ) -> Option<()> {
+        match self {
+            Self::Address(put) => put(draft, value.socket_address()?),
+            Self::Boolean(put) => put(draft, value.boolean()?),
+            Self::Choice(choices) => {
+                let words: Vec<&'static str> = choices.iter().map(|(word, _)| *word).collect();
+                let chosen = value.choice(&words)?;
+                let (_, put) = choices.iter().find(|(word, _)| *word == chosen)?;
+                put(draft);
+            }
+            Self::Duration(least, most, put) => put(draft, value.duration_within(*least..=*most)?),
+            Self::Integer(least, most, put) => {
+                let most = i64::try_from(*most).unwrap_or(i64::MAX);
+                let number = value.integer(i64::from(*least)..=most)?;
+                put(draft, number.unsigned_abs());
+            }
+            Self::Memory(put) => {
+                let limit = match value.amount(MEMORY.0..=MEMORY.1)? {
+                    Amount::Percent(share) => MemoryLimit::Share(share),
+                    Amount::Bytes(size) => MemoryLimit::Bytes(size),
+                };
+                put(draft, limit);
+            }
+            Self::Path(put) => put(draft, value.file_path(directory)?),
+            Self::Size(least, most, put) => put(draft, value.size(*least..=*most)?),
+            Self::Switch(put) => put(draft, value.switch()?),
+        }
+        Some(())
+    }
+
+    /// The type in words, for the reference.
+    pub(super) fn description(&self) -> String {
+        let duration = |duration: &Duration| model::duration::format(*duration).to_string();
+        match self {
+            Self::Address(_) => "IP address and port".to_owned(),
+            Self::Boolean(_) => "`true` or `false`".to_owned(),
+            Self::Choice(choices) => {
+                let words: Vec<_> = choices
+                    .iter()
+                    .map(|(word, _)| format!("`{word}`"))
+                    .collect();
+                words.join(", ")
+            }
+            Self::Duration(least, most, _) => {
+                format!("duration, `{}` to `{}`", duration(least), duration(most))
+            }
+            Self::Integer(least, most, _) => format!("whole number, {least} to {most}"),
+            Self::Memory(_) => format!(
+                "share, `1%` to `100%`, or size, `{}` to `{}`",
+                show_size(MEMORY.0),
+                show_size(MEMORY.1)
+            ),
+            Self::Path(_) => "path".to_owned(),
+            Self::Size(least, most, _) => {
+                format!("size, `{}` to `{}`", show_size(*least), show_size(*most))
+            }
+            Self::Switch(_) => "`on`, `off`".to_owned(),
+        }
+    }
+}

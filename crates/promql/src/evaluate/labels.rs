@@ -1,0 +1,114 @@
+//! `label_replace` and `label_join`: new labels from old ones.
+
+use model::{Labels, LabelsBuilder, NAME};
+use regex::Regex;
+
+use super::column::{Column, Steps, merge};
+use super::{Evaluation, string};
+use crate::ast::Expr;
+use crate::{EvalError, Span};
+
+/// Bytes that a compiled expression may take; as in a matcher.
+const REGEX_BYTES_MAX: usize = 4 << 20;
+
+impl Evaluation<'_> {
+    /// `label_replace(vector, destination, replacement, source, expression)`
+    pub(super) fn label_replace(
+        &self,
+        arguments: &[Expr],
+        span: Span,
+        steps: Steps,
+    ) -> Result<Vec<Column>, EvalError> {
+        let [_, destination, replacement, source, expression] = arguments else {
+            return Err(EvalError::bad_query(
+                span,
+                "label_replace takes five arguments",
+            ));
+        };
+        let expression_span = expression.span;
+        let (destination, replacement) = (string(destination), string(replacement));
+        let (source, expression) = (string(source), string(expression));
+        let regex = compile(expression).map_err(|_| {
+            let message = format!("invalid regular expression in label_replace(): {expression}");
+            EvalError::bad_query(expression_span, message)
+        })?;
+        check_destination(destination, "label_replace", span)?;
+        self.relabel(arguments, span, steps, &|labels| {
+            let Some(captures) = regex.captures(labels.get(source).unwrap_or("")) else {
+                return labels.clone();
+            };
+            let mut value = String::new();
+            captures.expand(replacement, &mut value);
+            with_label(labels, destination, &value)
+        })
+    }
+
+    /// `label_join(vector, destination, separator, source …)`
+    pub(super) fn label_join(
+        &self,
+        arguments: &[Expr],
+        span: Span,
+        steps: Steps,
+    ) -> Result<Vec<Column>, EvalError> {
+        let [_, destination, separator, sources @ ..] = arguments else {
+            return Err(EvalError::bad_query(
+                span,
+                "label_join takes at least three arguments",
+            ));
+        };
+        let (destination, separator) = (string(destination), string(separator));
+        check_destination(destination, "label_join", span)?;
+        self.relabel(arguments, span, steps, &|labels| {
+            let values: Vec<&str> = sources
+                .iter()
+                .map(|source| labels.get(string(source)).unwrap_or(""))
+                .collect();
+            with_label(labels, destination, &values.join(separator))
+        })
+    }
+
+    fn relabel(
+        &self,
+        arguments: &[Expr],
+        span: Span,
+        steps: Steps,
+        change: &dyn Fn(&Labels) -> Labels,
+    ) -> Result<Vec<Column>, EvalError> {
+        let mut columns = self.vector(&arguments[0], steps)?;
+        self.budget.release(columns.len() * steps.count);
+        for column in &mut columns {
+            column.labels = change(&column.labels);
+        }
+        merge(columns, span)
+    }
+}
+
+fn compile(expression: &str) -> Result<Regex, regex::Error> {
+    // Alone first, so that an unbalanced `)` cannot close our own group.
+    for text in [expression, &format!("^(?s:{expression})$")] {
+        let regex = regex::RegexBuilder::new(text)
+            .size_limit(REGEX_BYTES_MAX)
+            .build()?;
+        if text.len() > expression.len() {
+            return Ok(regex);
+        }
+    }
+    Regex::new("")
+}
+
+fn check_destination(name: &str, function: &str, span: Span) -> Result<(), EvalError> {
+    if name.is_empty() {
+        let message = format!("invalid destination label name in {function}(): {name}");
+        return Err(EvalError::execution(span, message));
+    }
+    Ok(())
+}
+
+fn with_label(labels: &Labels, name: &str, value: &str) -> Labels {
+    let mut builder = LabelsBuilder::from_labels(labels);
+    builder.set(name, value);
+    // Only a value that is too long can fail here.
+    builder
+        .build()
+        .unwrap_or_else(|_| labels.filtered(|kept| kept != NAME))
+}

@@ -1,0 +1,24 @@
+//! Finished answers: a body that is already in memory, and its type.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+
+/// An answer in JSON.
+pub(crate) fn json(status: StatusCode, body: String) -> Response {
+    typed(status, HeaderValue::from_static("application/json"), body)
+}
+
+/// An answer in plain text.
+pub(crate) fn text(status: StatusCode, body: impl Into<Body>) -> Response {
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    typed(status, kind, body)
+}
+
+/// An answer of some other type.
+pub(crate) fn typed(status: StatusCode, kind: HeaderValue, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,125 @@
+//! Connections: accepted while there is room, cut off when they are slow, drained at shutdown.
+
+mod patience;
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::Server;
+use patience::Patience;
+
+/// Bytes of a request's head; a longer one gets 431.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Pause after a failed accept, which mostly means that the process has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts until shutdown, then drains.
+pub(crate) async fn run(
+    server: Server,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    tracing::info!(event = "listening", %address, "listening");
+    let router = server.router();
+    let slots = Arc::new(Semaphore::new(server.config().connections_max));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(ended) = connections.join_next() => report_panic(ended),
+            accepted = accept(&listener, &slots) => match accepted {
+                Ok((stream, slot)) => {
+                    let served = serve(server.clone(), router.clone(), stream, shutdown.clone());
+                    connections.spawn(async move {
+                        served.await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(event = "accept_failed", %error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    server.start_draining();
+    drop(listener);
+    drain(&server, connections).await;
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .expect("invariant: the semaphore is never closed");
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, slot))
+}
+
+async fn serve(server: Server, router: Router, stream: TcpStream, shutdown: CancellationToken) {
+    // Answers are written whole; waiting to fill a packet would only delay their last piece.
+    let _ = stream.set_nodelay(true);
+    let stream = Patience::new(stream, server.config().write_timeout);
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(server.config().header_timeout)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(event = "connection_failed", %error, "connection ended early");
+    }
+}
+
+fn report_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(event = "connection_panicked", %error, "a connection ended in a panic");
+    }
+}
+
+/// Waits for connections to end, then for appends, which nothing may cut off.
+async fn drain(server: &Server, mut connections: JoinSet<()>) {
+    let all_ended = async {
+        while let Some(ended) = connections.join_next().await {
+            report_panic(ended);
+        }
+    };
+    let within = server.config().drain_timeout;
+    if tokio::time::timeout(within, all_ended).await.is_err() {
+        let open = connections.len();
+        tracing::warn!(
+            event = "drain_timed_out",
+            open,
+            "cutting off connections that still run"
+        );
+        connections.shutdown().await;
+    }
+    let appends = u32::try_from(server.config().concurrent_appends).unwrap_or(u32::MAX);
+    // The slots come back when the last append has ended.
+    let _ = server.append_slots().acquire_many_owned(appends).await;
+}

@@ -1,0 +1,99 @@
+//! What is refused before any handler: too many requests at once, foreign hosts, and writes by foreign web pages.
+//!
+//! Without access control a browser is the way in: a page that its owner visits can send requests to 127.0.0.1. It
+//! cannot read the answers (there are no CORS headers) unless its own name resolves to 127.0.0.1 (DNS rebinding);
+//! then the `Host` header still has that name. And it can write without reading; then the browser says so in
+//! `Sec-Fetch-Site`.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use crate::Server;
+use crate::error::ApiError;
+
+pub(crate) async fn guard(State(server): State<Server>, request: Request, next: Next) -> Response {
+    if let Err(error) = admit(&server, &request) {
+        return error.into_response();
+    }
+    if is_probe(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let Ok(_slot) = server.request_slots().try_acquire_owned() else {
+        let limit = server.config().concurrent_requests;
+        return ApiError::unavailable(format!(
+            "{limit} requests, as many as are allowed at once, are being answered: try again later"
+        ))
+        .into_response();
+    };
+    next.run(request).await
+}
+
+fn admit(server: &Server, request: &Request) -> Result<(), ApiError> {
+    let hosts = &server.config().hosts;
+    if !hosts.is_empty() {
+        let host = host(request.uri(), request.headers()).unwrap_or("");
+        if !hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
+            return Err(ApiError::bad_data(format!(
+                "this server is not known as {host:?}: ask it by one of the names {}",
+                hosts.join(", ")
+            ))
+            .with_status(StatusCode::MISDIRECTED_REQUEST));
+        }
+    }
+    let writes = !matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    if writes && is_from_foreign_page(request.headers()) {
+        return Err(
+            ApiError::bad_data("a web page of another site may not send this request")
+                .with_status(StatusCode::FORBIDDEN),
+        );
+    }
+    Ok(())
+}
+
+/// The host that was asked for, without port, an IPv6 address in its brackets.
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let named = headers.get(header::HOST)?.to_str().ok()?;
+    let authority = uri
+        .authority()
+        .map_or(named, |authority| authority.as_str());
+    let port = authority
+        .rfind(':')
+        .filter(|colon| !authority[*colon..].contains(']'));
+    Some(port.map_or(authority, |colon| &authority[..colon]))
+}
+
+/// Whether it is asked how the server is: a busy server that did not answer that would be restarted.
+fn is_probe(path: &str) -> bool {
+    path.starts_with("/health") || matches!(path, "/-/healthy" | "/-/ready")
+}
+
+fn is_from_foreign_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    site.is_some_and(|site| site == "cross-site" || site == "same-site")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_read_without_its_port() {
+        for (named, expected) in [
+            ("localhost", "localhost"),
+            ("localhost:9595", "localhost"),
+            ("[::1]:9595", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("evil.example:80", "evil.example"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, named.parse().unwrap());
+            assert_eq!(host(&Uri::from_static("/"), &headers), Some(expected));
+        }
+        assert_eq!(host(&Uri::from_static("/"), &HeaderMap::new()), None);
+    }
+}

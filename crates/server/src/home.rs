@@ -1,0 +1,124 @@
+//! The page at `/`: what this address answers, for someone who opens it in a browser.
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+
+use crate::{Server, answer};
+
+/// What a person may want to open or call.
+pub(crate) const ROUTES: [(&str, &str, &str); 19] = [
+    ("GET", "/metrics", "own and host metrics, for a scraper"),
+    ("GET", "/metrics/live", "this machine's latest figures"),
+    ("GET", "/health", "is it well?"),
+    (
+        "GET",
+        "/health/detailed",
+        "each part, with its state, age and reason",
+    ),
+    ("GET", "/health/live", "does it live? (also /-/healthy)"),
+    ("GET", "/health/ready", "may traffic come? (also /-/ready)"),
+    ("POST", "/-/reload", "read the configuration anew"),
+    (
+        "GET, POST",
+        "/api/v1/query",
+        "instant query: query, time, timeout, limit",
+    ),
+    (
+        "GET, POST",
+        "/api/v1/query_range",
+        "range query: query, start, end, step, timeout, limit",
+    ),
+    (
+        "GET, POST",
+        "/api/v1/series",
+        "series: match[], start, end, limit",
+    ),
+    (
+        "GET, POST",
+        "/api/v1/labels",
+        "label names: match[], start, end, limit",
+    ),
+    (
+        "GET",
+        "/api/v1/label/{name}/values",
+        "label values: match[], start, end, limit",
+    ),
+    (
+        "GET",
+        "/api/v1/metadata",
+        "types and help: metric, limit, limit_per_metric",
+    ),
+    ("GET", "/api/v1/status/buildinfo", "what is running"),
+    ("POST", "/api/v1/write", "Prometheus remote write 1.0"),
+    ("POST", "/api/v1/metrics/ingest", "one metric as JSON"),
+    ("POST", "/api/v1/metrics/batch", "many metrics as JSON"),
+    (
+        "GET",
+        "/api/v1/metrics/latest/{name}",
+        "a metric's latest values",
+    ),
+    (
+        "GET",
+        "/api/v1/metrics/query/instant",
+        "as /api/v1/query; /range as /api/v1/query_range",
+    ),
+];
+
+pub(crate) async fn page(State(server): State<Server>) -> Response {
+    let mut page = String::from(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Campanile</title>\n<h1>Campanile ",
+    );
+    push_escaped(&mut page, &server.build().version);
+    page.push_str("</h1>\n<table>\n");
+    for (methods, path, purpose) in ROUTES {
+        page.push_str("<tr><td>");
+        page.push_str(methods);
+        page.push_str("<td><code>");
+        if methods.starts_with("GET") && !path.contains('{') {
+            page.push_str("<a href=\"");
+            page.push_str(&path[1..]);
+            page.push_str("\">");
+            page.push_str(path);
+            page.push_str("</a>");
+        } else {
+            page.push_str(path);
+        }
+        page.push_str("</code><td>");
+        push_escaped(&mut page, purpose);
+        page.push('\n');
+    }
+    page.push_str("</table>\n</html>\n");
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    let mut response = answer::typed(StatusCode::OK, kind, page);
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+    response
+}
+
+fn push_escaped(page: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => page.push_str("&amp;"),
+            '<' => page.push_str("&lt;"),
+            '>' => page.push_str("&gt;"),
+            '"' => page.push_str("&quot;"),
+            '\'' => page.push_str("&#39;"),
+            other => page.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_in_a_text_is_escaped() {
+        let mut page = String::new();
+        push_escaped(&mut page, "<a b=\"c\" d='e'>&");
+        assert_eq!(page, "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;");
+    }
+}

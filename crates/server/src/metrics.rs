@@ -1,0 +1,295 @@
+//! All figures that the server keeps about itself.
+//!
+//! They are counted with the official client and shown through the same encoder as everything else, so that `/metrics`
+//! is one text in one format; for that its registry is read back into families.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::time::Duration;
+
+use model::{Clock, MetricFamily, NAME};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
+use wire::exposition::{self, Format};
+
+/// Seconds; few, since each is a series for each route and status.
+const REQUEST_BUCKETS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0];
+
+/// Seconds from "was in memory" to "ran into the default timeout".
+const QUERY_BUCKETS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0, 120.0];
+
+/// One histogram for each set of labels.
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// The server's counters, and the registry in which they are shown.
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// `campanile_http_requests_total`
+    requests: Family<RequestLabels, Counter>,
+    /// `campanile_http_request_duration_seconds`
+    request_duration: Histograms<RequestLabels>,
+    /// `campanile_http_requests_in_flight`
+    pub(crate) requests_in_flight: Gauge,
+    /// `campanile_metrics_ingested_total`
+    ingested: Family<ProtocolLabels, Counter>,
+    /// `campanile_metrics_rejected_total`
+    rejected: Family<RejectionLabels, Counter>,
+    /// `campanile_query_requests_total`
+    queries: Family<QueryLabels, Counter>,
+    /// `campanile_query_duration_seconds`
+    query_duration: Histograms<QueryKindLabels>,
+    /// `campanile_query_samples_read_total`
+    pub(crate) samples_read: Counter,
+    /// `campanile_queries_in_flight`
+    pub(crate) queries_in_flight: Gauge,
+    /// `campanile_queries_waiting`
+    pub(crate) queries_waiting: Gauge,
+}
+
+/// How samples came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    RemoteWrite,
+    Json,
+}
+
+/// A request's labels: each from a small fixed set, whatever a client sends.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProtocolLabels {
+    protocol: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RejectionLabels {
+    protocol: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct QueryLabels {
+    kind: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct QueryKindLabels {
+    kind: &'static str,
+}
+
+impl Metrics {
+    /// Counts a finished request.
+    pub(crate) fn observe_request(
+        &self,
+        method: &'static str,
+        route: &str,
+        status: u16,
+        took: Duration,
+    ) {
+        let labels = RequestLabels {
+            method,
+            route: route.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+        let histogram = self.request_duration.get_or_create(&labels);
+        histogram.observe(took.as_secs_f64());
+    }
+
+    /// Counts samples that were stored.
+    pub(crate) fn count_ingested(&self, protocol: Protocol, samples: usize) {
+        let labels = ProtocolLabels {
+            protocol: protocol.as_str(),
+        };
+        self.ingested.get_or_create(&labels).inc_by(samples as u64);
+    }
+
+    /// Counts samples that were not stored.
+    pub(crate) fn count_rejected(&self, protocol: Protocol, reason: &'static str, samples: usize) {
+        if samples == 0 {
+            return;
+        }
+        let labels = RejectionLabels {
+            protocol: protocol.as_str(),
+            reason,
+        };
+        self.rejected.get_or_create(&labels).inc_by(samples as u64);
+    }
+
+    /// Begins to measure a query, which is counted however it ends.
+    pub(crate) fn start_query<'a>(
+        &'a self,
+        clock: &'a dyn Clock,
+        kind: &'static str,
+    ) -> QueryObservation<'a> {
+        QueryObservation {
+            metrics: self,
+            clock,
+            kind,
+            started: clock.monotonic(),
+            result: "canceled",
+        }
+    }
+
+    /// All of them now.
+    pub(crate) fn families(&self) -> Vec<MetricFamily> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("invariant: a string takes everything");
+        let mut shown = exposition::parse(&text, Format::OpenMetrics);
+        debug_assert_eq!(shown.problems, Vec::new());
+        // The client keeps label sets in a hash map; the sort is stable, so a histogram's buckets stay in order.
+        let own = |name: &str| name != NAME && name != "le";
+        for family in &mut shown.families {
+            family
+                .points
+                .sort_by_cached_key(|point| point.labels.filtered(own));
+        }
+        shown.families
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        // The registry adds the full stop to each help, and `_total` to a counter's name.
+        let mut registry = Registry::with_prefix("campanile");
+        let mut add = Adding(&mut registry);
+        let metrics = Self {
+            requests: add.metric(
+                "http_requests",
+                "HTTP requests that were answered, by route template",
+            ),
+            request_duration: add.histograms(
+                "http_request_duration_seconds",
+                "Time from a request's head to the head of its answer",
+                || Histogram::new(REQUEST_BUCKETS),
+            ),
+            requests_in_flight: add.metric(
+                "http_requests_in_flight",
+                "HTTP requests that are being answered",
+            ),
+            ingested: add.metric("metrics_ingested", "Samples that were received and stored"),
+            rejected: add.metric(
+                "metrics_rejected",
+                "Samples that were received and not stored",
+            ),
+            queries: add.metric("query_requests", "Queries over HTTP, by how they ended"),
+            query_duration: add.histograms(
+                "query_duration_seconds",
+                "Time that queries took, waiting included",
+                || Histogram::new(QUERY_BUCKETS),
+            ),
+            samples_read: add.metric(
+                "query_samples_read",
+                "Samples that queries read from the store",
+            ),
+            queries_in_flight: add.metric("queries_in_flight", "Queries that are being evaluated"),
+            queries_waiting: add.metric("queries_waiting", "Queries that wait for their turn"),
+            registry,
+        };
+        // A counter that exists from the start shows its first increase too.
+        for protocol in [Protocol::RemoteWrite, Protocol::Json] {
+            metrics.count_ingested(protocol, 0);
+        }
+        for kind in ["instant", "range"] {
+            let result = "success";
+            metrics
+                .queries
+                .get_or_create(&QueryLabels { kind, result })
+                .inc_by(0);
+        }
+        metrics
+    }
+}
+
+/// Registers metrics and hands them back.
+struct Adding<'a>(&'a mut Registry);
+
+impl Adding<'_> {
+    fn metric<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        let metric = M::default();
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+
+    fn histograms<L>(&mut self, name: &str, help: &str, make: fn() -> Histogram) -> Histograms<L>
+    where
+        L: EncodeLabelSet + Clone + Debug + Eq + Hash + Send + Sync + 'static,
+    {
+        let family = Family::new_with_constructor(make);
+        self.0.register(name, help, family.clone());
+        family
+    }
+}
+
+/// A query that is being measured; one that is dropped before its end was canceled by its client.
+pub(crate) struct QueryObservation<'a> {
+    metrics: &'a Metrics,
+    clock: &'a dyn Clock,
+    kind: &'static str,
+    started: Duration,
+    result: &'static str,
+}
+
+impl QueryObservation<'_> {
+    /// Counts it as ended with `result`.
+    pub(crate) fn end(mut self, result: &'static str) {
+        self.result = result;
+    }
+}
+
+impl Drop for QueryObservation<'_> {
+    fn drop(&mut self) {
+        let Self {
+            metrics,
+            kind,
+            result,
+            ..
+        } = *self;
+        metrics
+            .queries
+            .get_or_create(&QueryLabels { kind, result })
+            .inc();
+        let took = self.clock.monotonic().saturating_sub(self.started);
+        let histogram = metrics
+            .query_duration
+            .get_or_create(&QueryKindLabels { kind });
+        histogram.observe(took.as_secs_f64());
+    }
+}
+
+impl Protocol {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::RemoteWrite => "remote_write",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Counts up now and down when dropped.
+pub(crate) struct InFlight(Gauge);
+
+impl InFlight {
+    /// One more.
+    pub(crate) fn enter(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

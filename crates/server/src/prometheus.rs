@@ -1,0 +1,37 @@
+//! Prometheus' HTTP API: one file for each group of its routes, and the frame in which all of them answer.
+
+pub(crate) mod buildinfo;
+pub(crate) mod labels;
+pub(crate) mod metadata;
+pub(crate) mod query;
+mod result;
+mod unescape;
+pub(crate) mod write;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::{answer, json};
+
+/// The beginning of a successful answer, up to its data.
+const SUCCESS: &str = r#"{"status":"success","data":"#;
+
+/// What Prometheus says when a `limit` cut the answer.
+const TRUNCATED: &str = "results truncated due to limit";
+
+/// Ends an answer that began with [`SUCCESS`].
+fn finish(body: &mut String, warnings: &[impl AsRef<str>], infos: &[impl AsRef<str>]) {
+    if !warnings.is_empty() {
+        body.push_str(r#","warnings":"#);
+        json::push_strings(body, warnings);
+    }
+    if !infos.is_empty() {
+        body.push_str(r#","infos":"#);
+        json::push_strings(body, infos);
+    }
+    body.push('}');
+}
+
+fn ok(body: String) -> Response {
+    answer::json(StatusCode::OK, body)
+}

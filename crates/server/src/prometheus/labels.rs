@@ -1,0 +1,110 @@
+//! `/api/v1/series`, `/labels` and `/label/{name}/values`: what there is, by `match[]`, time and `limit`.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use model::{Scope, SeriesSource, SourceError, Timestamp};
+
+use super::unescape::unescape;
+use super::{SUCCESS, TRUNCATED, finish, ok};
+use crate::error::ApiError;
+use crate::parameters::{Parameters, path_name};
+use crate::{Server, json};
+
+/// `/api/v1/series`
+pub(crate) async fn series(
+    State(server): State<Server>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let parameters = Parameters::read(&server, request).await?;
+    if parameters.all("match[]").next().is_none() {
+        return Err(ApiError::parameter("match[]", "at least one is needed"));
+    }
+    list(&server, &parameters, json::push_labels, |source, scope| {
+        source.series(scope)
+    })
+    .await
+}
+
+/// `/api/v1/labels`
+pub(crate) async fn names(
+    State(server): State<Server>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let parameters = Parameters::read(&server, request).await?;
+    list(
+        &server,
+        &parameters,
+        |body, text: &String| json::push_string(body, text),
+        |source, scope| source.label_names(scope),
+    )
+    .await
+}
+
+/// `/api/v1/label/{name}/values`
+pub(crate) async fn values(
+    State(server): State<Server>,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let name = unescape(&path_name(path)?);
+    if name.is_empty() {
+        return Err(ApiError::bad_data("the label's name in the path is empty"));
+    }
+    let parameters = Parameters::read(&server, request).await?;
+    list(
+        &server,
+        &parameters,
+        |body, text: &String| json::push_string(body, text),
+        move |source, scope| source.label_values(&name, scope),
+    )
+    .await
+}
+
+async fn list<T: 'static>(
+    server: &Server,
+    parameters: &Parameters,
+    push: fn(&mut String, &T),
+    ask: impl FnOnce(&dyn SeriesSource, &Scope) -> Result<Vec<T>, SourceError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let limit = parameters.limit("limit")?;
+    let scope = read_scope(parameters, limit)?;
+    let source = server.ports().source.clone();
+    let timeout = server.limits().query_timeout;
+    let work = move |_: &promql::Interrupt| {
+        let all = ask(&*source, &scope)?;
+        let shown = limit.unwrap_or(usize::MAX).min(all.len());
+        let mut body = String::from(SUCCESS);
+        body.push('[');
+        for (index, item) in all[..shown].iter().enumerate() {
+            json::separate(&mut body, index);
+            push(&mut body, item);
+        }
+        body.push(']');
+        let warnings: &[&str] = if shown < all.len() { &[TRUNCATED] } else { &[] };
+        finish(&mut body, warnings, &[""; 0]);
+        Ok(body)
+    };
+    Ok(ok(server.queries().run(server, timeout, work).await?))
+}
+
+/// One more than is wanted is asked for, to see whether something was cut.
+fn read_scope(parameters: &Parameters, limit: Option<usize>) -> Result<Scope, ApiError> {
+    let start = parameters.time("start")?.unwrap_or(Timestamp::MIN);
+    let end = parameters.time("end")?.unwrap_or(Timestamp::MAX);
+    if end < start {
+        return Err(ApiError::parameter("end", "it is before start"));
+    }
+    let mut selectors = Vec::new();
+    for text in parameters.all("match[]") {
+        let matchers =
+            promql::parse_selector(text).map_err(|error| ApiError::parameter("match[]", error))?;
+        selectors.push(matchers);
+    }
+    Ok(Scope {
+        selectors,
+        start,
+        end,
+        limit: limit.map_or(0, |limit| limit.saturating_add(1)),
+    })
+}

@@ -1,0 +1,177 @@
+//! `/api/v1/query` and `/api/v1/query_range`: parameters in, evaluation behind the gate, Prometheus' JSON out.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use promql::{Answer, EvalError, Interrupt, Window};
+
+use super::{SUCCESS, TRUNCATED, finish, ok, result};
+use crate::error::{ApiError, ErrorType};
+use crate::parameters::Parameters;
+use crate::query_gate::timed_out;
+use crate::{Limits, Server};
+
+/// Points of one series; more than any screen has, and Prometheus' number.
+const POINTS_MAX: u128 = 11_000;
+
+/// `/api/v1/query`: the value at one moment.
+pub(crate) async fn instant(
+    State(server): State<Server>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let parameters = Parameters::read(&server, request).await?;
+    let time = parameters.time("time")?;
+    let time = time.unwrap_or_else(|| server.clock().now());
+    let question = Question::read(&server, &parameters)?;
+    let source = server.ports().source.clone();
+    let evaluate = move |question: &Question, interrupt: &Interrupt| {
+        promql::evaluate_instant(
+            &*source,
+            &question.expression,
+            time,
+            &question.evaluation,
+            interrupt,
+        )
+    };
+    question.answer(&server, "instant", evaluate).await
+}
+
+/// `/api/v1/query_range`: the values at each step of a range.
+pub(crate) async fn range(
+    State(server): State<Server>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let parameters = Parameters::read(&server, request).await?;
+    let window = Window {
+        start: required(&parameters, "start", Parameters::time)?,
+        end: required(&parameters, "end", Parameters::time)?,
+        step: required(&parameters, "step", Parameters::duration)?,
+    };
+    check_window(window)?;
+    let question = Question::read(&server, &parameters)?;
+    let source = server.ports().source.clone();
+    let evaluate = move |question: &Question, interrupt: &Interrupt| {
+        let Question {
+            expression,
+            evaluation,
+            ..
+        } = question;
+        promql::evaluate_range(&*source, expression, &window, evaluation, interrupt)
+    };
+    question.answer(&server, "range", evaluate).await
+}
+
+/// What both kinds of query ask.
+struct Question {
+    expression: promql::Expr,
+    evaluation: promql::Limits,
+    timeout: Duration,
+    series_max: Option<usize>,
+}
+
+impl Question {
+    fn read(server: &Server, parameters: &Parameters) -> Result<Self, ApiError> {
+        let Limits {
+            query_timeout,
+            mut evaluation,
+        } = Limits::clone(&server.limits());
+        let text = parameters.required("query")?;
+        let expression =
+            promql::parse(text).map_err(|error| ApiError::parameter("query", error))?;
+        let timeout = parameters.duration("timeout")?.unwrap_or(query_timeout);
+        let lookback_delta = parameters.duration("lookback_delta")?;
+        if let Some(delta) = lookback_delta.filter(|delta| !delta.is_zero()) {
+            evaluation.lookback_delta = delta;
+        }
+        if parameters.get("stats").is_some() {
+            return Err(ApiError::parameter(
+                "stats",
+                "it is not supported yet: leave it out",
+            ));
+        }
+        Ok(Self {
+            expression,
+            evaluation,
+            timeout: timeout.min(query_timeout),
+            series_max: parameters.limit("limit")?,
+        })
+    }
+
+    /// Evaluates behind the gate and counts how it ended.
+    async fn answer(
+        self,
+        server: &Server,
+        kind: &'static str,
+        evaluate: impl FnOnce(&Self, &Interrupt) -> Result<Answer, EvalError> + Send + 'static,
+    ) -> Result<Response, ApiError> {
+        let observation = server.own().start_query(server.clock(), kind);
+        let (own, timeout) = (server.clone(), self.timeout);
+        let work = move |interrupt: &Interrupt| {
+            let answer = evaluate(&self, interrupt).map_err(|error| refusal(error, timeout))?;
+            own.own().samples_read.inc_by(answer.samples_read);
+            Ok(show(answer, self.series_max))
+        };
+        let outcome = server.queries().run(server, timeout, work).await;
+        observation.end(
+            outcome
+                .as_ref()
+                .err()
+                .map_or("success", ApiError::type_name),
+        );
+        Ok(ok(outcome?))
+    }
+}
+
+fn show(answer: Answer, series_max: Option<usize>) -> String {
+    let mut body = String::from(SUCCESS);
+    let truncated = result::push(&mut body, &answer.value, series_max.unwrap_or(usize::MAX));
+    let mut warnings = answer.warnings;
+    if truncated {
+        warnings.push(TRUNCATED.to_owned());
+    }
+    finish(&mut body, &warnings, &answer.infos);
+    body
+}
+
+fn refusal(error: EvalError, timeout: Duration) -> ApiError {
+    let kind = match error {
+        EvalError::TimedOut => return timed_out(timeout),
+        EvalError::Source(error) => return error.into(),
+        EvalError::Cancelled => ErrorType::Canceled,
+        EvalError::BadQuery { .. } => ErrorType::BadData,
+        EvalError::Unsupported { .. } | EvalError::Execution { .. } | EvalError::Limit(_) => {
+            ErrorType::Execution
+        }
+    };
+    ApiError::new(kind, error.to_string())
+}
+
+fn required<T>(
+    parameters: &Parameters,
+    name: &str,
+    read: impl FnOnce(&Parameters, &str) -> Result<Option<T>, ApiError>,
+) -> Result<T, ApiError> {
+    parameters.required(name)?;
+    read(parameters, name)?.ok_or_else(|| ApiError::parameter(name, "it is missing"))
+}
+
+fn check_window(window: Window) -> Result<(), ApiError> {
+    let Window { start, end, step } = window;
+    if end < start {
+        return Err(ApiError::parameter("end", "it is before start"));
+    }
+    if step.as_millis() == 0 {
+        return Err(ApiError::parameter(
+            "step",
+            "it must be at least a millisecond",
+        ));
+    }
+    if end.since(start).as_millis() / step.as_millis() > POINTS_MAX {
+        return Err(ApiError::bad_data(
+            "exceeded maximum resolution of 11,000 points per timeseries. \
+             Try decreasing the query resolution (?step=XX)",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The gate that queries pass: so many run, so many wait, and each is stopped when nobody waits for it any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use prometheus_client::metrics::gauge::Gauge;
+use promql::{Interrupt, Stop};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::Server;
+use crate::error::{ApiError, ErrorType};
+use crate::metrics::{InFlight, Metrics};
+
+pub(crate) struct QueryGate {
+    slots: Arc<Semaphore>,
+    running_max: usize,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+    in_flight_gauge: Gauge,
+    waiting_gauge: Gauge,
+}
+
+impl QueryGate {
+    pub(crate) fn new(running_max: usize, waiting_max: usize, metrics: &Metrics) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(running_max)),
+            running_max,
+            waiting: AtomicUsize::new(0),
+            waiting_max,
+            in_flight_gauge: metrics.queries_in_flight.clone(),
+            waiting_gauge: metrics.queries_waiting.clone(),
+        }
+    }
+
+    /// Waits for a slot and lets `work` run on a thread of its own.
+    ///
+    /// When `timeout` passes or this future is dropped (the client hung up), `work` is told so by its interrupt. Its
+    /// slot is free again only when it has really ended.
+    ///
+    /// Errors: those of `work`; too many queries wait already; the time was over.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        server: &Server,
+        timeout: Duration,
+        work: impl FnOnce(&Interrupt) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let interrupt = Interrupt::default();
+        let stop = StopOnDrop(interrupt.clone());
+        let evaluation = async {
+            let slot = self.slot().await?;
+            let in_flight = InFlight::enter(&self.in_flight_gauge);
+            let guarded = move || {
+                let _held = (slot, in_flight);
+                work(&interrupt)
+            };
+            server.blocking(guarded).await?
+        };
+        match tokio::time::timeout(timeout, evaluation).await {
+            Ok(result) => result,
+            Err(_) => {
+                stop.0.stop(Stop::TimedOut);
+                Err(timed_out(timeout))
+            }
+        }
+    }
+
+    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Ok(slot);
+        }
+        let _place = Place::take(self).ok_or_else(|| {
+            ApiError::unavailable(format!(
+                "{} queries run and {} wait already, try again later",
+                self.running_max, self.waiting_max
+            ))
+        })?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        Ok(slot.expect("invariant: the semaphore is never closed"))
+    }
+}
+
+/// The answer to a query that took too long.
+pub(crate) fn timed_out(timeout: Duration) -> ApiError {
+    let shown = model::duration::format(timeout);
+    ApiError::new(
+        ErrorType::Timeout,
+        format!("the query did not end within its timeout of {shown}"),
+    )
+}
+
+/// A place in the queue.
+struct Place<'a> {
+    gate: &'a QueryGate,
+    _gauge: InFlight,
+}
+
+impl<'a> Place<'a> {
+    fn take(gate: &'a QueryGate) -> Option<Self> {
+        let taken = gate
+            .waiting
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
+                (waiting < gate.waiting_max).then_some(waiting + 1)
+            });
+        taken.ok().map(|_| Self {
+            gate,
+            _gauge: InFlight::enter(&gate.waiting_gauge),
+        })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.gate.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Stops the query when its client is gone; one that has ended does not mind.
+struct StopOnDrop(Interrupt);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop(Stop::Cancelled);
+    }
+}

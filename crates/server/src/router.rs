@@ -1,0 +1,72 @@
+//! Every route of the server, in one table, and what happens to a request that fits none.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use crate::error::{ApiError, ErrorType};
+use crate::prometheus::{buildinfo, labels, metadata, query, write};
+use crate::{Server, answer, compression, exposition, guard, health, home, ingest, observe};
+
+/// All routes behind the layers that every request passes.
+pub(crate) fn router(server: Server) -> Router {
+    Router::new()
+        .route("/", get(home::page))
+        .route("/metrics", get(exposition::metrics))
+        .route("/metrics/live", get(exposition::live))
+        .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/health/detailed", get(health::detailed))
+        .route("/-/healthy", get(health::live))
+        .route("/-/ready", get(health::ready))
+        .route("/-/reload", post(reload).put(reload))
+        .route("/api/v1/query", get(query::instant).post(query::instant))
+        .route("/api/v1/query_range", get(query::range).post(query::range))
+        .route("/api/v1/series", get(labels::series).post(labels::series))
+        .route("/api/v1/labels", get(labels::names).post(labels::names))
+        .route("/api/v1/label/{name}/values", get(labels::values))
+        .route("/api/v1/metadata", get(metadata::metadata))
+        .route("/api/v1/status/buildinfo", get(buildinfo::buildinfo))
+        .route("/api/v1/write", post(write::write))
+        .route("/api/v1/metrics/ingest", post(ingest::one))
+        .route("/api/v1/metrics/batch", post(ingest::batch))
+        .route("/api/v1/metrics/latest/{name}", get(ingest::latest))
+        .route("/api/v1/metrics/query/instant", get(query::instant))
+        .route("/api/v1/metrics/query/range", get(query::range))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        // Bodies are read by `body`, which has its own limits.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(server.clone(), compression::compress))
+        .layer(from_fn_with_state(server.clone(), guard::guard))
+        .layer(from_fn_with_state(server.clone(), observe::observe))
+        .with_state(server)
+}
+
+/// `POST /-/reload`: as Prometheus, 500 with the reason when the new configuration is refused.
+async fn reload(State(server): State<Server>) -> Result<Response, ApiError> {
+    let reload = server.ports().reload.clone();
+    let result = server.blocking(move || reload()).await?;
+    result.map_err(|reason| ApiError::internal(format!("configuration not changed: {reason}")))?;
+    Ok(answer::text(StatusCode::OK, "Configuration reloaded.\n"))
+}
+
+async fn unknown_route(request: Request) -> ApiError {
+    let path = request.uri().path();
+    ApiError::new(
+        ErrorType::NotFound,
+        format!("no route {path:?}: / lists the routes"),
+    )
+}
+
+async fn wrong_method(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    ApiError::bad_data(format!(
+        "{path:?} does not take the method {method:?}, see the Allow header"
+    ))
+    .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}

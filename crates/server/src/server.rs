@@ -1,0 +1,141 @@
+//! The server as the program holds it: made once from ports, build and configuration, then run until shutdown.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use model::{Clock, MetricFamily};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ApiError;
+use crate::metrics::Metrics;
+use crate::query_gate::QueryGate;
+use crate::{Build, Config, Limits, Ports, body, connection, router};
+
+/// The HTTP server; a clone is another handle on the same one.
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    ports: Ports,
+    build: Build,
+    config: Config,
+    limits: ArcSwap<Limits>,
+    metrics: Metrics,
+    queries: QueryGate,
+    requests: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
+    appends: Arc<Semaphore>,
+    draining: AtomicBool,
+}
+
+impl Server {
+    /// A server that does not listen yet.
+    pub fn new(ports: Ports, build: Build, config: Config) -> Self {
+        let metrics = Metrics::default();
+        Self {
+            shared: Arc::new(Shared {
+                limits: ArcSwap::from_pointee(config.limits.clone()),
+                queries: QueryGate::new(config.concurrent_queries, config.queued_queries, &metrics),
+                requests: Arc::new(Semaphore::new(config.concurrent_requests)),
+                bodies: Arc::new(Semaphore::new(body::budget_pieces(
+                    config.request_bodies_total_max,
+                ))),
+                appends: Arc::new(Semaphore::new(config.concurrent_appends)),
+                draining: AtomicBool::new(false),
+                ports,
+                build,
+                config,
+                metrics,
+            }),
+        }
+    }
+
+    /// All routes as a service, for tests and for a listener of another kind.
+    pub fn router(&self) -> Router {
+        router::router(self.clone())
+    }
+
+    /// Answers on `listener` until `shutdown` is cancelled; then it is no longer ready, takes no new connection and
+    /// lets what runs come to its end, for at most `drain_timeout`.
+    ///
+    /// When it returns, no append is under way any more. Errors: the listener's address cannot be read.
+    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
+        connection::run(self, listener, shutdown).await
+    }
+
+    /// Gives queries other limits, from the next one on.
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared.limits.store(Arc::new(limits));
+    }
+
+    /// The server's own figures, as `/metrics` shows them.
+    pub fn metrics(&self) -> Vec<MetricFamily> {
+        self.shared.metrics.families()
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.shared.ports
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.shared.ports.clock
+    }
+
+    pub(crate) fn build(&self) -> &Build {
+        &self.shared.build
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        self.shared.limits.load_full()
+    }
+
+    pub(crate) fn own(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    pub(crate) fn queries(&self) -> &QueryGate {
+        &self.shared.queries
+    }
+
+    pub(crate) fn request_slots(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.shared.requests)
+    }
+
+    pub(crate) fn body_budget(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.shared.bodies)
+    }
+
+    pub(crate) fn append_slots(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.shared.appends)
+    }
+
+    pub(crate) fn start_draining(&self) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Relaxed)
+    }
+
+    /// Lets work that may block run on a thread of its own. Dropping the future does not stop the work.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        tokio::task::spawn_blocking(work).await.map_err(|error| {
+            tracing::error!(event = "request_panicked", %error, "a request's work ended in a panic");
+            ApiError::internal("the server made a mistake, see its log")
+        })
+    }
+}

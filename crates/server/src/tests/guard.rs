@@ -1,0 +1,84 @@
+//! What is refused before any handler.
+
+use axum::body::Body;
+use axum::http::Request;
+use expect_test::expect;
+
+use super::Bench;
+use crate::Config;
+
+fn request(host: &str, uri: &str) -> Request<Body> {
+    Request::get(uri)
+        .header("host", host)
+        .body(Body::empty())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_foreign_host_is_refused_where_hosts_are_named() {
+    let bench = Bench::with(Config {
+        hosts: Config::loopback_hosts(),
+        ..Config::default()
+    });
+    for host in [
+        "localhost:9595",
+        "127.0.0.1:9595",
+        "[::1]:9595",
+        "LOCALHOST",
+    ] {
+        assert_eq!(
+            bench.send(request(host, "/health")).await.status,
+            200,
+            "{host}"
+        );
+    }
+    expect![[r#"421 {"status":"error","errorType":"bad_data","error":"this server is not known as \"evil.example\": ask it by one of the names localhost, 127.0.0.1, [::1]"}"#]].assert_eq(&bench.send(request("evil.example:9595", "/health")).await.shown());
+    assert_eq!(bench.get("/health").await.status, 421);
+    assert_eq!(
+        Bench::new()
+            .send(request("evil.example", "/health"))
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_web_page_of_another_site_cannot_write() {
+    let bench = Bench::new();
+    for (site, status) in [
+        ("cross-site", 403),
+        ("same-site", 403),
+        ("same-origin", 200),
+        ("none", 200),
+    ] {
+        let request = Request::post("/-/reload").header("sec-fetch-site", site);
+        let answer = bench.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, status, "{site}");
+    }
+    let request = Request::get("/health").header("sec-fetch-site", "cross-site");
+    assert_eq!(
+        bench
+            .send(request.body(Body::empty()).unwrap())
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn too_many_requests_at_once_are_refused() {
+    let bench = Bench::with(Config {
+        concurrent_requests: 1,
+        ..Config::default()
+    });
+    let held = bench.server.request_slots().try_acquire_owned().unwrap();
+    let answer = bench.get("/metrics").await;
+    expect![[r#"503 {"status":"error","errorType":"unavailable","error":"1 requests, as many as are allowed at once, are being answered: try again later"}"#]].assert_eq(&answer.shown());
+    assert_eq!(answer.header("retry-after"), "5");
+    for probe in ["/health", "/health/live", "/-/healthy", "/-/ready"] {
+        assert_eq!(bench.get(probe).await.status, 200, "{probe}");
+    }
+    drop(held);
+    assert_eq!(bench.get("/metrics").await.status, 200);
+}

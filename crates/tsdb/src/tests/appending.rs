@@ -1,0 +1,152 @@
+//! What is accepted, what is refused, and what is read back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{
+    Labels, Matcher, RejectReason, SampleBatch, SampleColumns, SampleSink, Selection, SeriesSource,
+};
+use testkit::SimulatedClock;
+
+use super::{NOW, config, contents, labels};
+use crate::{Config, Error, OsDisk, Store};
+
+#[test]
+fn samples_are_there_after_opening_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SimulatedClock::new(NOW));
+    let open = || Store::open(Arc::new(OsDisk), directory.path(), clock.clone(), config()).unwrap();
+    let (store, recovery) = open();
+    assert_eq!((recovery.segments, recovery.samples), (0, 0));
+    let (up, down) = (labels("up"), labels("down"));
+    let at = |seconds| NOW + Duration::from_secs(seconds);
+    let batch = SampleBatch::packed([(&up, at(0), 1.0), (&down, at(0), 0.5), (&up, at(5), -0.0)]);
+    assert_eq!(store.append(&batch).unwrap().accepted, 3);
+    let before = contents(&store);
+    assert_eq!(before.len(), 2);
+    drop(store);
+    let (store, recovery) = open();
+    assert_eq!(
+        (recovery.segments, recovery.samples, recovery.series),
+        (1, 3, 2)
+    );
+    assert_eq!(contents(&store), before);
+    let matchers = vec![Matcher::equal("__name__", "up")];
+    let selection = Selection {
+        matchers,
+        start: at(1),
+        end: at(5),
+    };
+    let selected = store.select(&selection).unwrap();
+    let mut columns = SampleColumns::default();
+    selected.read(0, &mut columns).unwrap();
+    assert_eq!(
+        (selected.len(), columns.timestamps),
+        (1, vec![at(5).as_millis()])
+    );
+}
+
+#[test]
+fn each_refusal_has_its_reason_and_keeps_nothing_else_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SimulatedClock::new(NOW));
+    let config = Config {
+        active_series: 2,
+        ..config()
+    };
+    let (store, _) = Store::open(Arc::new(OsDisk), directory.path(), clock, config).unwrap();
+    let (a, b, c) = (labels("a"), labels("b"), labels("c"));
+    let nameless = Labels::from_pairs([("job", "a")]).unwrap();
+    let window = Duration::from_secs(3600);
+    let retention = Duration::from_secs(30 * 24 * 3600);
+    let late = Duration::from_millis(1);
+    let batch = SampleBatch::packed([
+        (&a, NOW, 1.0),
+        (&nameless, NOW, 1.0),
+        (&a, NOW, 1.0),
+        (&a, NOW, 2.0),
+        (&a, NOW - window, 3.0),
+        (&a, NOW - window, 3.0),
+        (&a, NOW - window, 4.0),
+        (&a, NOW - window - late, 3.0),
+        (&b, NOW - retention, 3.0),
+        (&b, NOW - retention - late, 3.0),
+        (&c, NOW, 1.0),
+    ]);
+    let appended = store.append(&batch).unwrap();
+    assert_eq!(appended.accepted, 5);
+    let row = |index: usize| {
+        appended
+            .rejected
+            .iter()
+            .find(|rejected| rejected.row == index)
+    };
+    let reason = |index| row(index).unwrap().reason.clone();
+    assert!(
+        reason(1).to_string().contains("no metric name"),
+        "{}",
+        reason(1)
+    );
+    assert_eq!(reason(3), RejectReason::Duplicate { timestamp: NOW });
+    assert_eq!(
+        reason(6),
+        RejectReason::Duplicate {
+            timestamp: NOW - window
+        }
+    );
+    let timestamp = NOW - window - late;
+    assert_eq!(
+        reason(7),
+        RejectReason::OutOfOrder {
+            timestamp,
+            newest: NOW
+        }
+    );
+    let (timestamp, oldest) = (NOW - retention - late, NOW - retention);
+    assert_eq!(
+        reason(9),
+        RejectReason::BeyondRetention { timestamp, oldest }
+    );
+    assert_eq!(reason(10), RejectReason::SeriesLimit { limit: 2 });
+    assert_eq!(appended.rejected.len(), 6);
+}
+
+#[test]
+fn a_second_server_is_kept_out_until_the_first_closes() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SimulatedClock::new(NOW));
+    let open = || Store::open(Arc::new(OsDisk), directory.path(), clock.clone(), config());
+    let (first, _) = open().unwrap();
+    let refused = open().err().unwrap();
+    assert!(
+        matches!(&refused, Error::Locked { path } if path.ends_with("lock")),
+        "{refused}"
+    );
+    first.close().unwrap();
+    let (_second, _) = open().unwrap();
+    let up = labels("up");
+    let error = first
+        .append(&SampleBatch::packed([(&up, NOW, 1.0)]))
+        .unwrap_err();
+    assert!(error.to_string().contains("closed"), "{error}");
+    assert!(contents(&first).is_empty());
+}
+
+#[test]
+fn the_threads_of_a_store_end_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SimulatedClock::new(NOW));
+    let config = Config {
+        threads: true,
+        ..config()
+    };
+    let (store, _) = Store::open(Arc::new(OsDisk), directory.path(), clock, config).unwrap();
+    let up = labels("up");
+    store
+        .append(&SampleBatch::packed([(&up, NOW, 1.0)]))
+        .unwrap();
+    store.close().unwrap();
+    let synced = |family: &&model::MetricFamily| family.name == "campanile_tsdb_wal_syncs_total";
+    let metrics = store.metrics();
+    assert!(metrics.iter().find(synced).unwrap().points[0].value >= 1.0);
+}

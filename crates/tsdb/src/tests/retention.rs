@@ -1,0 +1,196 @@
+//! What is dropped, when, and what is said about it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Disk, HealthState, RejectReason, SampleBatch, SampleSink, Timestamp};
+use testkit::{SimulatedClock, SimulatedDisk};
+
+use super::{DIRECTORY, NOW, config, contents, labels, segment_path};
+use crate::{Config, Store};
+
+struct Setting {
+    disk: SimulatedDisk,
+    clock: Arc<SimulatedClock>,
+    config: Config,
+}
+
+impl Setting {
+    fn new(config: Config) -> Self {
+        let clock = Arc::new(SimulatedClock::new(NOW));
+        Self {
+            disk: SimulatedDisk::new(1),
+            clock,
+            config,
+        }
+    }
+
+    fn open(&self) -> Store {
+        let disk = Arc::new(self.disk.clone());
+        let config = self.config.clone();
+        let opened = Store::open(disk, Path::new(DIRECTORY), self.clock.clone(), config);
+        opened.unwrap().0
+    }
+
+    fn segments(&self) -> Vec<String> {
+        self.disk.list(segment_path(1).parent().unwrap()).unwrap()
+    }
+}
+
+fn metric(store: &Store, name: &str) -> f64 {
+    let metrics = store.metrics();
+    let found = metrics
+        .iter()
+        .find(|family| family.name == format!("campanile_tsdb_{name}"));
+    found.unwrap().points[0].value
+}
+
+#[test]
+fn old_samples_series_and_segments_go_and_the_others_stay_readable() {
+    let retention = Duration::from_secs(3600);
+    let setting = Setting::new(Config {
+        retention,
+        segment_bytes: 1024,
+        ..config()
+    });
+    let store = setting.open();
+    let (steady, brief) = (labels("steady"), labels("brief"));
+    store
+        .append(&SampleBatch::packed([(&brief, NOW, 1.0)]))
+        .unwrap();
+    for _ in 0..1_000 {
+        setting.clock.advance(Duration::from_secs(10));
+        let now = model::Clock::now(&*setting.clock);
+        store
+            .append(&SampleBatch::packed([(&steady, now, 2.0)]))
+            .unwrap();
+    }
+    let before = setting.segments().len();
+    let now = model::Clock::now(&*setting.clock);
+    store.maintain(now);
+    let after = setting.segments().len();
+    assert!(
+        after >= 2 && after < before / 2,
+        "{before} segments became {after}"
+    );
+    let kept = contents(&store);
+    assert_eq!(kept.keys().collect::<Vec<_>>(), [&steady]);
+    assert_eq!(kept[&steady].len(), 361);
+    assert_eq!(metric(&store, "head_series"), 1.0);
+    assert_eq!(metric(&store, "wal_segments"), after as f64);
+    assert_eq!(
+        metric(&store, "oldest_timestamp_seconds"),
+        (now - retention).as_seconds()
+    );
+    drop(store);
+    let store = setting.open();
+    assert_eq!(contents(&store), kept);
+    // A series that vanished may come again.
+    store
+        .append(&SampleBatch::packed([(&brief, now - retention, 1.0)]))
+        .unwrap();
+    assert_eq!(contents(&store).len(), 2);
+}
+
+#[test]
+fn without_retention_samples_of_1970_are_kept() {
+    let setting = Setting::new(Config {
+        retention: Duration::ZERO,
+        ..config()
+    });
+    let store = setting.open();
+    let (old, new) = (labels("old"), labels("new"));
+    let start = Timestamp::from_millis(1);
+    let batch = SampleBatch::packed([(&old, start, 1.0), (&new, NOW, 1.0)]);
+    assert_eq!(store.append(&batch).unwrap().accepted, 2);
+    store.maintain(NOW);
+    assert_eq!(contents(&store).len(), 2);
+}
+
+#[test]
+fn beyond_the_memory_limit_the_oldest_samples_go_and_health_says_so() {
+    let memory_max = 400_000;
+    let setting = Setting::new(Config {
+        memory_max,
+        segment_bytes: 4096,
+        ..config()
+    });
+    let store = setting.open();
+    let series: Vec<_> = (0..100).map(|i| labels(&format!("series_{i}"))).collect();
+    let mut random = 1u64;
+    for step in 0..2_000 {
+        let now = NOW + Duration::from_secs(step);
+        let rows = series.iter().map(|labels| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (labels, now, f64::from_bits(random))
+        });
+        let rows: Vec<_> = rows.collect();
+        assert_eq!(
+            store.append(&SampleBatch::packed(rows)).unwrap().accepted,
+            100
+        );
+        assert!(metric(&store, "memory_bytes") <= memory_max as f64);
+    }
+    let health = store.health();
+    assert_eq!(health.state, HealthState::Degraded);
+    assert!(health.reason.contains("limits.memory"), "{}", health.reason);
+    let kept = contents(&store);
+    assert_eq!(kept.len(), 100, "no series that is written to goes");
+    assert!(
+        kept.values()
+            .all(|samples| (50..500).contains(&samples.len()))
+    );
+    let oldest = metric(&store, "oldest_timestamp_seconds");
+    assert!(oldest > NOW.as_seconds() + 1_000.0);
+    let bytes = metric(&store, "wal_bytes");
+    assert!(
+        bytes < 1_000_000.0,
+        "the log shrinks with what is kept, it has {bytes} bytes"
+    );
+    let late = Timestamp::from_seconds(oldest) - Duration::from_secs(1);
+    let appended = store
+        .append(&SampleBatch::packed([(&series[0], late, 1.0)]))
+        .unwrap();
+    assert!(matches!(
+        appended.rejected[0].reason,
+        RejectReason::BeyondRetention { .. }
+    ));
+    drop(store);
+    let store = setting.open();
+    assert!(metric(&store, "memory_bytes") <= memory_max as f64);
+}
+
+#[test]
+fn series_alone_cannot_take_all_memory() {
+    let setting = Setting::new(Config {
+        memory_max: 1_000_000,
+        ..config()
+    });
+    let store = setting.open();
+    let series: Vec<_> = (0..5_000).map(|i| labels(&format!("series_{i}"))).collect();
+    let batch = SampleBatch::packed(series.iter().map(|labels| (labels, NOW, 1.0)));
+    let appended = store.append(&batch).unwrap();
+    assert!(
+        (1_000..4_000).contains(&appended.accepted),
+        "{}",
+        appended.accepted
+    );
+    let refused = RejectReason::MemoryLimit { limit: 1_000_000 };
+    assert!(
+        appended
+            .rejected
+            .iter()
+            .all(|rejected| rejected.reason == refused)
+    );
+    let later = NOW + Duration::from_secs(1);
+    let known = appended.accepted;
+    let batch = SampleBatch::packed(series[..known].iter().map(|labels| (labels, later, 1.0)));
+    assert_eq!(
+        store.append(&batch).unwrap().accepted,
+        known,
+        "known series go on"
+    );
+}
