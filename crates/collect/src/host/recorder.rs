@@ -17,9 +17,6 @@ use super::{Collection, Host};
 /// How long after its start the loop collects for the second time, so that there are rates to show.
 const SECOND_COLLECTION: Duration = Duration::from_millis(250);
 
-/// A collection that begins so little after its tick bears the tick's time: even distances are stored in fewer bytes.
-const TOLERANCE_MAX: Duration = Duration::from_millis(10);
-
 /// Collects every interval and stores the samples with `job="node"` and `instance`, until shutdown.
 ///
 /// It collects at once, again a quarter of a second later, and from then on at whole multiples of the interval. A host
@@ -33,8 +30,10 @@ pub async fn run(host: Arc<Host>, sink: Arc<dyn SampleSink>, shutdown: Cancellat
     let mut due = None;
     let mut is_first = true;
     loop {
+        let now = host.clock.now();
+        let timestamp = due.map_or(now, |due| schedule.timestamp(due, now));
         let record = tokio::task::spawn_blocking(move || {
-            recorder.record(due);
+            recorder.record(timestamp);
             recorder
         });
         recorder = match record.await {
@@ -78,12 +77,8 @@ impl Recorder {
         }
     }
 
-    /// One collection, at the tick that was due or now.
-    fn record(&mut self, due: Option<Timestamp>) {
-        let now = self.host.clock.now();
-        let tolerance = TOLERANCE_MAX.min(self.host.config.interval / 100);
-        let is_near = |due: &Timestamp| now.since(*due).max(due.since(now)) <= tolerance;
-        let timestamp = due.filter(is_near).unwrap_or(now);
+    /// One collection, whose samples bear `timestamp`.
+    fn record(&mut self, timestamp: Timestamp) {
         let collection = self.host.collect_at(timestamp);
         let stored = self.store(&collection);
         if stored.is_err() {
