@@ -43,6 +43,9 @@ pub enum CollectError {
         /// How long was waited.
         deadline: Duration,
     },
+    /// The system had no thread for it.
+    #[error("no thread could be started for it")]
+    NotBegun,
     /// The collector has a bug.
     #[error("the collector panicked")]
     Panicked,

@@ -4,18 +4,17 @@
 //! that hangs is not started again until it has come back. The pure parsers are in the files named after the collectors.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use model::{Clock, ComponentHealth, HostSummary, MetricFamily, MetricKind, Timestamp};
+use model::{Clock, ComponentHealth, HostSummary, MetricFamily, Timestamp};
 
-use crate::CollectError;
+use collecting::Collecting;
 use collector::Collector;
-use deadline::{Job, Workers};
 use state::State;
 
+mod collecting;
 mod collector;
 mod cpu;
 mod deadline;
@@ -106,23 +105,6 @@ pub struct Host {
     state: Mutex<State>,
 }
 
-/// The collectors that are at home, and the threads on which they run.
-struct Collecting {
-    deadline: Duration,
-    collectors: BTreeMap<&'static str, Box<dyn Collector>>,
-    workers: Workers<&'static str, Finished>,
-    /// Since when those have been under way that missed their deadline, on the monotonic clock.
-    away: BTreeMap<&'static str, Duration>,
-}
-
-/// A collector that has come back, and what it brings.
-struct Finished {
-    collector: Box<dyn Collector>,
-    families: Vec<MetricFamily>,
-    outcome: Result<(), CollectError>,
-    took: Duration,
-}
-
 impl Host {
     /// The collectors for a machine; nothing is read yet.
     pub fn new(config: Config, clock: Arc<dyn Clock>) -> Self {
@@ -142,14 +124,8 @@ impl Host {
         deadline: Duration,
         collectors: Vec<Box<dyn Collector>>,
     ) -> Self {
-        let named = |collector: Box<dyn Collector>| (collector.name(), collector);
         Self {
-            collecting: Mutex::new(Collecting {
-                deadline,
-                collectors: collectors.into_iter().map(named).collect(),
-                workers: Workers::new("host-collect"),
-                away: BTreeMap::new(),
-            }),
+            collecting: Mutex::new(Collecting::new(collectors, deadline, Arc::clone(&clock))),
             state: Mutex::new(State::new(clock.now())),
             nodename: uname::nodename(),
             config,
@@ -192,7 +168,7 @@ impl Host {
             .lock()
             .expect("invariant: collectors that panic are caught");
         let begin = self.clock.monotonic();
-        let collection = collecting.collect(timestamp, &self.clock);
+        let collection = collecting.collect(timestamp);
         let took = self.clock.monotonic().saturating_sub(begin);
         let collection = Arc::new(collection);
         self.state().accept(Arc::clone(&collection), took);
@@ -203,112 +179,6 @@ impl Host {
         self.state
             .lock()
             .expect("invariant: no one panics while holding the state")
-    }
-}
-
-impl Collecting {
-    fn collect(&mut self, timestamp: Timestamp, clock: &Arc<dyn Clock>) -> Collection {
-        // What the late ones bring is old, but they themselves can be used again.
-        for (name, finished) in self.workers.take_late() {
-            self.away.remove(name);
-            self.collectors.insert(name, finished.collector);
-        }
-        let monotonic = clock.monotonic();
-        let mut jobs: Vec<Job<_, _>> = Vec::new();
-        for (name, collector) in std::mem::take(&mut self.collectors) {
-            let clock = Arc::clone(clock);
-            jobs.push((name, Box::new(move || run_collector(collector, &*clock))));
-        }
-        let answers = self.workers.run(jobs, self.deadline);
-        let mut round = Round::new();
-        for (name, finished) in answers.in_time {
-            self.collectors.insert(name, finished.collector);
-            round.families.extend(finished.families);
-            round.report(name, finished.outcome, finished.took);
-        }
-        for name in answers.missed {
-            self.away.insert(name, monotonic);
-        }
-        let now = clock.monotonic();
-        for (name, since) in &self.away {
-            let deadline = self.deadline;
-            let took = now.saturating_sub(*since);
-            round.report(name, Err(CollectError::Missed { deadline }), took);
-        }
-        round.finish(timestamp, monotonic)
-    }
-}
-
-/// A collection that is being put together.
-struct Round {
-    families: Vec<MetricFamily>,
-    success: MetricFamily,
-    duration: MetricFamily,
-    failures: BTreeMap<&'static str, Failure>,
-}
-
-impl Round {
-    fn new() -> Self {
-        let gauge = |name, help| MetricFamily::new(name, MetricKind::Gauge, help);
-        Self {
-            families: Vec::new(),
-            success: gauge(
-                "node_scrape_collector_success",
-                "Whether a collector succeeded.",
-            ),
-            duration: gauge(
-                "node_scrape_collector_duration_seconds",
-                "Duration of a collector's work.",
-            ),
-            failures: BTreeMap::new(),
-        }
-    }
-
-    fn report(&mut self, name: &'static str, outcome: Result<(), CollectError>, took: Duration) {
-        let labels = [("collector", name)];
-        let value = f64::from(outcome.is_ok());
-        let pushed = self.success.push(&labels, value);
-        let also = self.duration.push(&labels, took.as_secs_f64());
-        pushed
-            .and(also)
-            .expect("invariant: a collector's name is a short label");
-        if let Err(error) = outcome {
-            let failure = Failure {
-                reason: error.to_string(),
-                no_data: matches!(error, CollectError::NoData { .. }),
-            };
-            self.failures.insert(name, failure);
-        }
-    }
-
-    fn finish(self, timestamp: Timestamp, monotonic: Duration) -> Collection {
-        let mut families = self.families;
-        for mut family in [self.success, self.duration] {
-            // Collectors answer in any order.
-            family.points.sort_by(|a, b| a.labels.cmp(&b.labels));
-            families.push(family);
-        }
-        families.retain(|family| !family.points.is_empty());
-        families.sort_by(|a, b| a.name.cmp(&b.name));
-        Collection {
-            timestamp,
-            monotonic,
-            families,
-            failures: self.failures,
-        }
-    }
-}
-
-fn run_collector(mut collector: Box<dyn Collector>, clock: &dyn Clock) -> Finished {
-    let begin = clock.monotonic();
-    let mut families = Vec::new();
-    let read = AssertUnwindSafe(|| collector.read(&mut families));
-    let outcome = catch_unwind(read).unwrap_or(Err(CollectError::Panicked));
-    Finished {
-        took: clock.monotonic().saturating_sub(begin),
-        collector,
-        families,
-        outcome,
     }
 }
 

@@ -15,44 +15,47 @@ use std::time::{Duration, Instant};
 /// How long nobody answers before the jobs that wait are given to another thread.
 const STALL: Duration = Duration::from_millis(20);
 
-/// The most threads that can hang at once; beyond them jobs are missed without having been tried.
+/// The most threads that can hang at once; beyond them jobs are not begun.
 const THREADS_MAX: usize = 64;
 
 /// The threads need no more: they open files and parse lines.
 const STACK_SIZE: usize = 512 << 10;
 
-/// A call, and the key under which at most one is under way.
-pub(crate) type Job<K, R> = (K, Box<dyn FnOnce() -> R + Send>);
-
-/// Runs jobs, and remembers those that were missed.
-pub(crate) struct Workers<K, R> {
+/// Does jobs, each with a key, and remembers those that were missed.
+pub(crate) struct Workers<K, J, R> {
     thread_name: &'static str,
+    work: Arc<dyn Fn(J) -> R + Send + Sync>,
     sender: Sender<(K, R)>,
     receiver: Receiver<(K, R)>,
     outstanding: BTreeSet<K>,
     late: Vec<(K, R)>,
 }
 
-/// What came of a run; each key is in one of the two.
-pub(crate) struct Answers<K, R> {
+/// What came of a run; each key is in one of the three.
+pub(crate) struct Answers<K, J, R> {
     pub(crate) in_time: Vec<(K, R)>,
+    /// These are outstanding now.
     pub(crate) missed: Vec<K>,
+    /// There was no thread for these, because too many hang or the system allows no more.
+    pub(crate) not_begun: Vec<(K, J)>,
 }
 
-struct Queue<K, R> {
-    jobs: VecDeque<Job<K, R>>,
+struct Queue<K, J> {
+    jobs: VecDeque<(K, J)>,
     started: BTreeMap<K, Instant>,
 }
 
-impl<K, R> Workers<K, R>
+impl<K, J, R> Workers<K, J, R>
 where
     K: Ord + Clone + Send + 'static,
+    J: Send + 'static,
     R: Send + 'static,
 {
-    pub(crate) fn new(thread_name: &'static str) -> Self {
+    pub(crate) fn new(thread_name: &'static str, work: Arc<dyn Fn(J) -> R + Send + Sync>) -> Self {
         let (sender, receiver) = mpsc::channel();
         Self {
             thread_name,
+            work,
             sender,
             receiver,
             outstanding: BTreeSet::new(),
@@ -74,12 +77,13 @@ where
         std::mem::take(&mut self.late)
     }
 
-    /// Runs jobs with distinct keys of which none is outstanding; each may take `deadline`.
-    pub(crate) fn run(&mut self, jobs: Vec<Job<K, R>>, deadline: Duration) -> Answers<K, R> {
+    /// Does jobs with distinct keys of which none is outstanding; each may take `deadline`.
+    pub(crate) fn run(&mut self, jobs: Vec<(K, J)>, deadline: Duration) -> Answers<K, J, R> {
         let mut waiting: BTreeSet<K> = jobs.iter().map(|(key, _)| key.clone()).collect();
         let mut answers = Answers {
             in_time: Vec::with_capacity(jobs.len()),
             missed: Vec::new(),
+            not_begun: Vec::new(),
         };
         let queue = Arc::new(Mutex::new(Queue {
             jobs: jobs.into(),
@@ -112,30 +116,30 @@ where
                 break;
             }
         }
-        // What nobody could begin is taken off, lest a thread that wakes up late begins it.
-        lock(&queue).jobs.clear();
-        answers.missed.extend(waiting);
+        // Taken off, lest a thread that wakes up late begins them.
+        answers.not_begun.extend(lock(&queue).jobs.drain(..));
         answers
     }
 
     /// Starts a thread on the queue; false if the system allows no more.
-    fn start_thread(&self, queue: &Arc<Mutex<Queue<K, R>>>) -> bool {
+    fn start_thread(&self, queue: &Arc<Mutex<Queue<K, J>>>) -> bool {
         let queue = Arc::clone(queue);
         let sender = self.sender.clone();
-        let work = move || {
-            while let Some((key, call)) = take_job(&queue) {
-                let result = call();
+        let work = Arc::clone(&self.work);
+        let run = move || {
+            while let Some((key, job)) = take_job(&queue) {
+                let result = work(job);
                 if sender.send((key, result)).is_err() {
                     return;
                 }
             }
         };
         let builder = thread::Builder::new().name(self.thread_name.to_owned());
-        builder.stack_size(STACK_SIZE).spawn(work).is_ok()
+        builder.stack_size(STACK_SIZE).spawn(run).is_ok()
     }
 }
 
-fn take_job<K: Ord + Clone, R>(queue: &Mutex<Queue<K, R>>) -> Option<Job<K, R>> {
+fn take_job<K: Ord + Clone, J>(queue: &Mutex<Queue<K, J>>) -> Option<(K, J)> {
     let mut queue = lock(queue);
     let job = queue.jobs.pop_front()?;
     queue.started.insert(job.0.clone(), now());
@@ -143,8 +147,8 @@ fn take_job<K: Ord + Clone, R>(queue: &Mutex<Queue<K, R>>) -> Option<Job<K, R>> 
 }
 
 /// The jobs that have been running for too long.
-fn expired<K: Ord + Clone, R>(
-    queue: &Mutex<Queue<K, R>>,
+fn expired<K: Ord + Clone, J>(
+    queue: &Mutex<Queue<K, J>>,
     waiting: &BTreeSet<K>,
     deadline: Duration,
 ) -> Vec<K> {
@@ -158,7 +162,7 @@ fn expired<K: Ord + Clone, R>(
 }
 
 /// How many jobs wait to begin and how many are under way.
-fn progress<K: Ord, R>(queue: &Mutex<Queue<K, R>>, waiting: &BTreeSet<K>) -> (usize, usize) {
+fn progress<K: Ord, J>(queue: &Mutex<Queue<K, J>>, waiting: &BTreeSet<K>) -> (usize, usize) {
     let queued = lock(queue).jobs.len();
     (queued, waiting.len().saturating_sub(queued))
 }

@@ -188,7 +188,7 @@ pub(crate) struct Disk<'a> {
 impl Diskstats {
     pub(crate) fn new(procfs: &Path, rootfs: &Path) -> Self {
         Self {
-            file: KernelFile::new(procfs.join("diskstats")),
+            file: KernelFile::optional(procfs.join("diskstats")),
             udev: Udev::new(rootfs),
         }
     }

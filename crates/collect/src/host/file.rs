@@ -14,18 +14,31 @@ const SIZE_MAX: u64 = 8 << 20;
 #[derive(Debug)]
 pub(crate) struct KernelFile {
     path: PathBuf,
+    is_optional: bool,
     bytes: Vec<u8>,
 }
 
 impl KernelFile {
+    /// A file that every kernel has: without it, /proc is not where it should be.
     pub(crate) fn new(path: PathBuf) -> Self {
-        let bytes = Vec::new();
-        Self { path, bytes }
+        Self {
+            path,
+            is_optional: false,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// A file that depends on how the kernel was built and started.
+    pub(crate) fn optional(path: PathBuf) -> Self {
+        Self {
+            is_optional: true,
+            ..Self::new(path)
+        }
     }
 
     /// Reads the file and parses it. Beside the value stands whether all of it was understood.
     ///
-    /// Errors: the file is absent ([`CollectError::NoData`]) or cannot be read.
+    /// Errors: the file cannot be read, or is optional and absent ([`CollectError::NoData`]).
     pub(crate) fn parse<T>(
         &mut self,
         parse: impl FnOnce(&str) -> Parsed<T>,
@@ -48,7 +61,7 @@ impl KernelFile {
 
     fn read_error(&self, source: io::Error) -> CollectError {
         let path = self.path.clone();
-        if is_absent(&source) {
+        if self.is_optional && is_absent(&source) {
             CollectError::NoData { path }
         } else {
             CollectError::Read { path, source }

@@ -13,7 +13,7 @@ use model::{InvalidLabels, MetricFamily, MetricKind};
 use regex::Regex;
 
 use super::collector::Collector;
-use super::deadline::{Job, Workers};
+use super::deadline::Workers;
 use super::fields::{Fields, Parsed, Problems, lines};
 use super::file::KernelFile;
 use crate::{CollectError, Problem};
@@ -44,15 +44,14 @@ pub(crate) struct Usage {
 }
 
 /// Asks how full the file system at a path is.
-pub(crate) type Measure = dyn Fn(&Path) -> io::Result<Usage> + Send + Sync;
+pub(crate) type Measure = dyn Fn(PathBuf) -> io::Result<Usage> + Send + Sync;
 
 pub(crate) struct Filesystem {
     mounts: KernelFile,
     fallback: KernelFile,
     rootfs: PathBuf,
     deadline: Duration,
-    measure: Arc<Measure>,
-    workers: Workers<String, io::Result<Usage>>,
+    workers: Workers<String, PathBuf, io::Result<Usage>>,
 }
 
 /// A mounted file system.
@@ -66,27 +65,29 @@ pub(crate) struct Mount {
 
 impl Filesystem {
     pub(crate) fn new(procfs: &Path, rootfs: &Path, deadline: Duration) -> Self {
+        Self::measured_by(Arc::new(statvfs), procfs, rootfs, deadline)
+    }
+
+    /// The same with another way to measure.
+    pub(crate) fn measured_by(
+        measure: Arc<Measure>,
+        procfs: &Path,
+        rootfs: &Path,
+        deadline: Duration,
+    ) -> Self {
         Self {
             mounts: KernelFile::new(procfs.join("1/mounts")),
             fallback: KernelFile::new(procfs.join("mounts")),
             rootfs: rootfs.to_owned(),
             deadline,
-            measure: Arc::new(statvfs),
-            workers: Workers::new("host-statvfs"),
+            workers: Workers::new("host-statvfs", measure),
         }
-    }
-
-    /// The same with another way to measure.
-    #[cfg(test)]
-    pub(crate) fn with_measure(mut self, measure: Arc<Measure>) -> Self {
-        self.measure = measure;
-        self
     }
 
     /// The usage of each mount, in their order; none if it could not be told.
     fn usages(&mut self, mounts: &[Mount]) -> Vec<Option<Usage>> {
         drop(self.workers.take_late());
-        let mut jobs: Vec<Job<_, _>> = Vec::new();
+        let mut jobs = Vec::new();
         let mut keys = BTreeSet::new();
         for Mount { mountpoint, .. } in mounts {
             // Of several mounts on one point only the uppermost can be reached; one call serves them all.
@@ -94,8 +95,7 @@ impl Filesystem {
                 continue;
             }
             let path = self.rootfs.join(mountpoint.trim_start_matches('/'));
-            let measure = Arc::clone(&self.measure);
-            jobs.push((mountpoint.clone(), Box::new(move || measure(&path))));
+            jobs.push((mountpoint.clone(), path));
         }
         let answers = self.workers.run(jobs, self.deadline);
         let usage = |mount: &Mount| {
@@ -237,8 +237,8 @@ fn mount_families(
     Ok(vec![error, readonly, size, free, avail, files, files_free])
 }
 
-fn statvfs(path: &Path) -> io::Result<Usage> {
-    let usage = rustix::fs::statvfs(path)?;
+fn statvfs(path: PathBuf) -> io::Result<Usage> {
+    let usage = rustix::fs::statvfs(&path)?;
     let bytes = |blocks: u64| blocks as f64 * usage.f_frsize as f64;
     Ok(Usage {
         size_bytes: bytes(usage.f_blocks),

@@ -79,7 +79,7 @@ pub(crate) struct Stalls {
 impl Pressure {
     pub(crate) fn new(procfs: &Path) -> Self {
         let directory = procfs.join("pressure");
-        let file = |resource: &Resource| KernelFile::new(directory.join(resource.name));
+        let file = |resource: &Resource| KernelFile::optional(directory.join(resource.name));
         Self {
             files: RESOURCES.each_ref().map(file),
         }
@@ -95,10 +95,15 @@ impl Collector for Pressure {
         let mut worst = Ok(());
         for (resource, file) in RESOURCES.iter().zip(&mut self.files) {
             let (stalls, outcome) = match file.parse(parse) {
+                Ok(parsed) => parsed,
                 Err(CollectError::NoData { .. }) if resource.optional => continue,
-                parsed => parsed?,
+                Err(error) => (Stalls::default(), Err(error)),
             };
-            worst = worst.and(outcome);
+            worst = match (worst, outcome) {
+                // A fault is worse than a file that is not there.
+                (Err(CollectError::NoData { .. }), Err(fault)) => Err(fault),
+                (worst, outcome) => worst.and(outcome),
+            };
             let pairs = [
                 (resource.waiting, stalls.some),
                 (resource.stalled, stalls.full),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use model::{AppendError, Metadata, MetricFamily, SampleBatch, SampleSink, Timestamp};
+use model::{AppendError, Appended, Metadata, MetricFamily, SampleBatch, SampleSink, Timestamp};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{info, warn};
 
 use super::schedule::Schedule;
 use super::tracker::Tracker;
@@ -16,9 +16,6 @@ use super::{Collection, Host};
 
 /// How long after its start the loop collects for the second time, so that there are rates to show.
 const SECOND_COLLECTION: Duration = Duration::from_millis(250);
-
-/// A collection that begins so little after its tick bears the tick's time: even distances are stored in fewer bytes.
-const TOLERANCE_MAX: Duration = Duration::from_millis(10);
 
 /// Collects every interval and stores the samples with `job="node"` and `instance`, until shutdown.
 ///
@@ -33,8 +30,10 @@ pub async fn run(host: Arc<Host>, sink: Arc<dyn SampleSink>, shutdown: Cancellat
     let mut due = None;
     let mut is_first = true;
     loop {
+        let now = host.clock.now();
+        let timestamp = due.map_or(now, |due| schedule.timestamp(due, now));
         let record = tokio::task::spawn_blocking(move || {
-            recorder.record(due);
+            recorder.record(timestamp);
             recorder
         });
         recorder = match record.await {
@@ -63,6 +62,8 @@ struct Recorder {
     sink: Arc<dyn SampleSink>,
     tracker: Tracker,
     described: HashSet<String, RandomState>,
+    /// Whether the store took all of the last collection; what it refuses is logged only when that begins.
+    is_stored: bool,
 }
 
 impl Recorder {
@@ -72,38 +73,46 @@ impl Recorder {
             host,
             sink,
             described: HashSet::default(),
+            is_stored: true,
         }
     }
 
-    /// One collection, at the tick that was due or now.
-    fn record(&mut self, due: Option<Timestamp>) {
-        let now = self.host.clock.now();
-        let tolerance = TOLERANCE_MAX.min(self.host.config.interval / 100);
-        let is_near = |due: &Timestamp| now.since(*due).max(due.since(now)) <= tolerance;
-        let timestamp = due.filter(is_near).unwrap_or(now);
+    /// One collection, whose samples bear `timestamp`.
+    fn record(&mut self, timestamp: Timestamp) {
         let collection = self.host.collect_at(timestamp);
-        if let Err(error) = self.store(&collection) {
-            error!(%error, "cannot store host metrics");
+        let stored = self.store(&collection);
+        if stored.is_err() {
             self.host.state().appends_failed += 1;
         }
+        let refused = match stored {
+            Ok(appended) => appended
+                .rejected
+                .into_iter()
+                .next()
+                .map(|row| row.reason.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        match &refused {
+            Some(reason) if self.is_stored => warn!(reason, "store refuses host metrics"),
+            None if !self.is_stored => info!("store takes host metrics again"),
+            _ => {}
+        }
+        self.is_stored = refused.is_none();
     }
 
-    fn store(&mut self, collection: &Collection) -> Result<(), AppendError> {
+    fn store(&mut self, collection: &Collection) -> Result<Appended, AppendError> {
         let families = &collection.families;
         let samples = self.tracker.samples(families, collection.timestamp);
         let rows = samples
             .iter()
             .map(|(labels, at, value)| (labels, *at, *value));
         let appended = self.sink.append(&SampleBatch::packed(rows))?;
-        if let Some(rejected) = appended.rejected.first() {
-            let (count, reason) = (appended.rejected.len(), &rejected.reason);
-            warn!(count, %reason, "store rejected host metrics");
-        }
         let mut state = self.host.state();
         state.samples_accepted += appended.accepted as u64;
         state.samples_rejected += appended.rejected.len() as u64;
         drop(state);
-        self.describe(families)
+        self.describe(families)?;
+        Ok(appended)
     }
 
     /// Describes the families that have not been described yet.

@@ -63,7 +63,7 @@ impl State {
             .filter(|(_, failure)| !failure.no_data);
         let failing: BTreeMap<_, _> = faults.map(|(name, why)| (*name, why.clone())).collect();
         for (name, failure) in &failing {
-            if self.failing.get(name) != Some(failure) {
+            if !self.failing.contains_key(name) {
                 warn!(collector = name, reason = %failure.reason, "collector failed");
             }
         }

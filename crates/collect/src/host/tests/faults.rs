@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::host::loadavg::Loadavg;
 use crate::host::parse_with_every_parser;
 
 #[test]
@@ -128,20 +129,42 @@ fn a_mount_without_options_is_named() {
 }
 
 #[test]
-fn a_pressure_without_total_is_named() {
-    for resource in ["cpu", "io"] {
-        let file = format!("pressure/{resource}");
-        let text = "some avg10=0.00 total=12\nfull avg10=0.00 total=x\n";
-        let (collection, _) = collect_with(&file, text);
-        // Of the files behind the faulty one, those that are absent end the reading.
-        if resource == "cpu" {
-            check_failure(
-                &collection,
-                "pressure",
-                expect!["this kernel has no /pressure/io"],
-            );
-        }
-    }
+fn a_faulty_pressure_is_named_before_an_absent_one() {
+    let text = "some avg10=0.00 total=12\nfull avg10=0.00\n";
+    let (collection, _) = collect_with("pressure/io", text);
+    check_failure(
+        &collection,
+        "pressure",
+        expect!["/pressure/io line 2 field 3: total is missing"],
+    );
+    assert!(!collection.failures["pressure"].no_data);
+    let waiting = "node_pressure_io_waiting_seconds_total";
+    assert_eq!(value_of(&collection.families, waiting, ("", "")), 12e-6);
+}
+
+#[test]
+fn a_proc_that_is_not_there_is_a_fault_of_those_who_need_it() {
+    let (collection, _) = collect_with("elsewhere", "");
+    check_failure(
+        &collection,
+        "cpu",
+        expect!["cannot read /stat: No such file or directory (os error 2)"],
+    );
+    let faults = collection
+        .failures
+        .iter()
+        .filter(|(_, failure)| !failure.no_data);
+    let names: Vec<&str> = faults.map(|(name, _)| *name).collect();
+    let expected = [
+        "cpu",
+        "filefd",
+        "filesystem",
+        "loadavg",
+        "meminfo",
+        "netdev",
+        "stat",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]
@@ -150,7 +173,9 @@ fn a_fault_degrades_health_until_it_is_gone() {
     let directory = TempDir::new().unwrap();
     let write = |text| fs::write(directory.path().join("loadavg"), text).unwrap();
     write("1 2 3");
-    let host = Host::new(config_of(directory.path().to_owned()), clock.clone());
+    let config = config_of(directory.path().to_owned());
+    let loadavg = Box::new(Loadavg::new(&config.procfs));
+    let host = Host::with_collectors(config, clock.clone(), PATIENCE, vec![loadavg]);
     host.collect();
     assert_eq!(host.health().state, HealthState::Healthy);
 

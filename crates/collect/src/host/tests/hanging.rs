@@ -10,7 +10,7 @@ use model::{HealthState, MetricKind};
 
 use super::*;
 use crate::host::collector::single;
-use crate::host::deadline::{Job, Workers};
+use crate::host::deadline::Workers;
 use crate::host::filesystem::{Filesystem, Usage};
 
 /// After this the tests give up on what hangs for ever; everything else has to answer within it.
@@ -72,14 +72,14 @@ fn a_collector_that_panics_stops_no_other() {
 fn a_mount_that_hangs_has_an_error_and_the_others_have_figures() {
     let gate = Gate::new();
     let waiting = gate.clone();
-    let measure = move |path: &Path| {
+    let measure = move |path: PathBuf| {
         if path == Path::new("/boot") {
             waiting.pass();
         }
         io::Result::Ok(usage(path.as_os_str().len() as f64))
     };
-    let filesystem = Filesystem::new(&procfs_of("old-kernel"), Path::new("/"), DEADLINE);
-    let mut filesystem = filesystem.with_measure(Arc::new(measure));
+    let (procfs, rootfs) = (procfs_of("old-kernel"), Path::new("/"));
+    let mut filesystem = Filesystem::measured_by(Arc::new(measure), &procfs, rootfs, DEADLINE);
     for _ in 0..3 {
         let families = read(&mut filesystem);
         check_mount(&families, "/boot", 1.0, f64::NAN);
@@ -103,18 +103,15 @@ fn a_mount_that_hangs_has_an_error_and_the_others_have_figures() {
 #[test]
 fn many_mounts_that_hang_cost_one_deadline_and_a_bounded_number_of_threads() {
     let gate = Gate::new();
-    let mut workers: Workers<usize, ()> = Workers::new("test");
-    let jobs = |range: std::ops::Range<usize>| -> Vec<Job<usize, ()>> {
-        let job = |key| -> Job<usize, ()> {
-            let gate = gate.clone();
-            (key, Box::new(move || gate.pass()))
-        };
-        range.map(job).collect()
-    };
-    let answers = workers.run(jobs(0..100), Duration::from_secs(1));
-    assert_eq!(answers.missed.len(), 100);
+    let waiting = gate.clone();
+    let work = move |()| waiting.pass();
+    let mut workers: Workers<usize, (), ()> = Workers::new("test", Arc::new(work));
+    let jobs = (0..100).map(|key| (key, ())).collect();
+    let answers = workers.run(jobs, Duration::from_secs(1));
     let under_way = gate.calls();
     assert!(under_way <= 64, "{under_way} threads");
+    assert_eq!(answers.missed.len(), under_way);
+    assert_eq!(answers.not_begun.len(), 100 - under_way);
     // Those that nobody could begin are not outstanding: they may be tried again.
     assert_eq!(
         (0..100).filter(|key| workers.is_outstanding(key)).count(),

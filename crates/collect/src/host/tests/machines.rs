@@ -186,14 +186,15 @@ fn check(machine: &str, rootfs: &str, expected: ExpectFile) {
     let mut collectors = collectors(&config, PATIENCE, &clock);
     // The system under the test is none of the fixture's.
     collectors.retain(|collector| !["filesystem", "time", "uname"].contains(&collector.name()));
-    let filesystem = Filesystem::new(&config.procfs, &config.rootfs, PATIENCE);
-    collectors.push(Box::new(filesystem.with_measure(Arc::new(measure))));
+    let measure = Arc::new(measure);
+    let filesystem = Filesystem::measured_by(measure, &config.procfs, &config.rootfs, PATIENCE);
+    collectors.push(Box::new(filesystem));
     let host = Host::with_collectors(config, clock, PATIENCE, collectors);
     expected.assert_eq(&shown(&host.collect()));
 }
 
 /// File systems whose numbers tell which path was asked for.
-fn measure(path: &Path) -> io::Result<Usage> {
+fn measure(path: PathBuf) -> io::Result<Usage> {
     let path = path.to_str().unwrap();
     if path.contains("odd") {
         return Err(io::ErrorKind::PermissionDenied.into());

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant, SystemTime};
 
 use model::{Clock, Labels, MetricFamily, Timestamp};
@@ -22,6 +22,9 @@ use super::{config_of, procfs_of};
 use crate::host::{Config, Host};
 
 const BINARY: &str = "prometheus-node-exporter";
+
+/// That of Debian 12; others have other metrics.
+const VERSION: &str = "1.5.0";
 
 /// The collectors that both have.
 const COLLECTORS: [&str; 11] = [
@@ -262,6 +265,22 @@ fn parse_labels(mut text: &str) -> Labels {
     Labels::from_pairs(pairs).unwrap()
 }
 
+/// Whether the peer is there, in the version whose names are written down here.
+fn check_version() -> Result<(), String> {
+    let Ok(output) = Command::new(BINARY).arg("--version").output() else {
+        return Err(format!("{BINARY} is not installed"));
+    };
+    let told = [output.stdout, output.stderr].concat();
+    let told = String::from_utf8_lossy(&told);
+    if told.contains(&format!("version {VERSION}")) {
+        return Ok(());
+    }
+    let line = told.lines().next().unwrap_or("nothing");
+    Err(format!(
+        "{BINARY} is not of version {VERSION} but says {line:?}"
+    ))
+}
+
 /// A node_exporter with only the collectors that we have; it ends with this value.
 struct Peer {
     process: Child,
@@ -269,7 +288,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// None if it is not installed, and says so.
+    /// None if it is not installed or of another version, and says so.
     fn start(collectors: &[&str], arguments: &[String]) -> Option<Self> {
         let mut command = Command::new(BINARY);
         command
@@ -280,10 +299,14 @@ impl Peer {
             command.arg(format!("--collector.{collector}"));
         }
         command.args(arguments).stderr(Stdio::piped());
-        let Ok(mut process) = command.spawn() else {
-            println!("skipped: {BINARY} is not installed, so nothing was compared with it");
+        if let Err(reason) = check_version() {
+            // Past the test's captured output, so that it is seen although the test passes.
+            let note = format!("skipped: {reason}, so nothing was compared with it\n");
+            static SAID: Once = Once::new();
+            SAID.call_once(|| std::io::stderr().write_all(note.as_bytes()).unwrap());
             return None;
-        };
+        }
+        let mut process = command.spawn().unwrap();
         let log = BufReader::new(process.stderr.take().unwrap());
         // It logs the address once it listens there.
         let mut lines = log.lines();

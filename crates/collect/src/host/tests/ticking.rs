@@ -195,12 +195,23 @@ fn a_host_that_is_off_ends_its_loop() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    runtime.block_on(run(
-        Arc::clone(&host),
-        Arc::new(Store::default()),
-        CancellationToken::new(),
-    ));
-    assert_eq!(host.latest(), []);
+    let store = Arc::new(Store::default());
+    runtime.block_on(run(host, store.clone(), CancellationToken::new()));
+    assert_eq!(store.times(), BTreeSet::new());
+}
+
+#[test]
+fn a_collection_just_beside_its_tick_bears_the_ticks_time() {
+    let schedule = Schedule::new(INTERVAL);
+    let fast = Schedule::new(Duration::from_millis(100));
+    for (late, taken) in [(0, 0), (9, 0), (10, 0), (11, 11)] {
+        let late = Duration::from_millis(late);
+        let taken = Duration::from_millis(taken);
+        assert_eq!(schedule.timestamp(START, START + late), START + taken);
+        assert_eq!(schedule.timestamp(START, START - late), START - taken);
+    }
+    let late = START + Duration::from_millis(2);
+    assert_eq!(fast.timestamp(START, late), late);
 }
 
 /// Runs the loop with one collector for some simulated time.
