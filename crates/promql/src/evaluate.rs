@@ -322,4 +322,4 @@ fn wrong_type(expr: &Expr) -> EvalError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

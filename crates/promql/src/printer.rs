@@ -12,7 +12,10 @@ use crate::ast::{
 impl Display for Expr {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            ExprKind::Number(number) => formatter.write_str(&format_float(number.0)),
+            // A sign would be an operator of its own.
+            ExprKind::Number(number) => {
+                formatter.write_str(format_float(number.0).trim_start_matches('+'))
+            }
             ExprKind::String(text) => write!(formatter, "{}", quoted(text)),
             ExprKind::Paren(inner) => write!(formatter, "({inner})"),
             ExprKind::Unary { operator, operand } => {
