@@ -312,6 +312,19 @@ fn nesting_is_limited_before_the_stack_is() {
 }
 
 #[test]
+fn long_chains_of_vectors_are_no_nesting() {
+    let chain = |operators: usize| format!("a{}", " or b + on () c".repeat(operators));
+    let expr = parse(&chain(1000)).unwrap();
+    assert_eq!(parse(&expr.to_string()).unwrap(), expr);
+    crate::evaluate::tests::evaluates_without_data(&expr);
+    let error = refused(&chain(1001));
+    assert_eq!(
+        error,
+        "1:1: parse error: more than 1000 operators follow one another"
+    );
+}
+
+#[test]
 fn long_texts_are_refused() {
     let text = " ".repeat(TEXT_BYTES_MAX + 1);
     assert_eq!(
