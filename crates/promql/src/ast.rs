@@ -1,4 +1,4 @@
-//! The tree of an expression. Each node knows its span, its depth, and whether it has the same value at all steps.
+//! The tree of an expression. Each node knows its span, its type, and whether it has the same value at all steps.
 
 use std::time::Duration;
 
@@ -14,10 +14,21 @@ pub struct Expr {
     pub kind: ExprKind,
     /// Where it stands.
     pub span: Span,
-    /// Nodes on the longest way down, this one included.
-    pub(crate) depth: usize,
+    /// What follows from its parts, kept so that nobody has to walk down to them.
+    pub(crate) derived: Derived,
+}
+
+/// What is known of an expression from its parts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Derived {
+    /// The type of its value.
+    value_type: ValueType,
     /// Whether all steps of a range query see one value.
     pub(crate) step_invariant: bool,
+    /// Nodes on the longest way down, this one included; a chain such as `a or b or c` counts as one.
+    pub(crate) depth: usize,
+    /// Operators in the chain that it is the end of.
+    pub(crate) chain: usize,
 }
 
 /// The forms of an expression.
@@ -245,6 +256,27 @@ pub struct Binary {
     pub matching: VectorMatching,
 }
 
+impl Binary {
+    /// Whether both operands are instant vectors.
+    pub(crate) fn has_two_vectors(&self) -> bool {
+        let is_vector = |side: &Expr| side.value_type() == ValueType::Vector;
+        is_vector(&self.left) && is_vector(&self.right)
+    }
+
+    /// The operators of the chain that this one ends, itself first: each is the left operand of the one before.
+    pub(crate) fn chain(&self) -> Vec<&Self> {
+        let mut chain = vec![self];
+        let mut binary = self;
+        while let ExprKind::Binary(left) = &binary.left.kind
+            && left.has_two_vectors()
+        {
+            binary = left;
+            chain.push(binary);
+        }
+        chain
+    }
+}
+
 /// The operators between two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the operator of that name")]
@@ -344,39 +376,19 @@ pub enum Cardinality {
 }
 
 impl Expr {
-    /// An expression at a place; its depth and its invariance follow from its parts.
+    /// An expression at a place.
     pub fn new(kind: ExprKind, span: Span) -> Self {
-        let children = kind.children();
-        let depth = 1 + children.iter().map(|child| child.depth).max().unwrap_or(0);
-        let step_invariant = kind.is_step_invariant();
-        drop(children);
+        let derived = kind.derive();
         Self {
             kind,
             span,
-            depth,
-            step_invariant,
+            derived,
         }
     }
 
     /// The type of its value.
     pub fn value_type(&self) -> ValueType {
-        match &self.kind {
-            ExprKind::Number(_) => ValueType::Scalar,
-            ExprKind::String(_) => ValueType::String,
-            ExprKind::Paren(inner) => inner.value_type(),
-            ExprKind::Unary { operand, .. } => operand.value_type(),
-            ExprKind::Binary(binary) => {
-                let scalar = |side: &Self| side.value_type() == ValueType::Scalar;
-                if scalar(&binary.left) && scalar(&binary.right) {
-                    ValueType::Scalar
-                } else {
-                    ValueType::Vector
-                }
-            }
-            ExprKind::Aggregate(_) | ExprKind::VectorSelector(_) => ValueType::Vector,
-            ExprKind::Call(call) => call.function.returns,
-            ExprKind::MatrixSelector { .. } | ExprKind::Subquery(_) => ValueType::Matrix,
-        }
+        self.derived.value_type
     }
 
     /// The expression inside any parentheses.
@@ -415,6 +427,48 @@ impl ExprKind {
         }
     }
 
+    fn derive(&self) -> Derived {
+        let children = self.children();
+        let below = children.iter().map(|child| child.derived.depth).max();
+        let mut derived = Derived {
+            value_type: self.value_type(),
+            step_invariant: self.is_step_invariant(),
+            depth: 1 + below.unwrap_or(0),
+            chain: 0,
+        };
+        // Chains of vectors are long in generated queries, and are walked in a loop.
+        if let Self::Binary(binary) = self
+            && binary.has_two_vectors()
+        {
+            let Binary { left, right, .. } = &**binary;
+            derived.chain = 1 + left.derived.chain;
+            if left.derived.chain > 0 {
+                derived.depth = left.derived.depth.max(1 + right.derived.depth);
+            }
+        }
+        derived
+    }
+
+    fn value_type(&self) -> ValueType {
+        match self {
+            Self::Number(_) => ValueType::Scalar,
+            Self::String(_) => ValueType::String,
+            Self::Paren(inner) => inner.value_type(),
+            Self::Unary { operand, .. } => operand.value_type(),
+            Self::Binary(binary) => {
+                let scalar = |side: &Expr| side.value_type() == ValueType::Scalar;
+                if scalar(&binary.left) && scalar(&binary.right) {
+                    ValueType::Scalar
+                } else {
+                    ValueType::Vector
+                }
+            }
+            Self::Aggregate(_) | Self::VectorSelector(_) => ValueType::Vector,
+            Self::Call(call) => call.function.returns,
+            Self::MatrixSelector { .. } | Self::Subquery(_) => ValueType::Matrix,
+        }
+    }
+
     fn is_step_invariant(&self) -> bool {
         match self {
             Self::VectorSelector(selector) | Self::MatrixSelector { selector, .. } => {
@@ -423,7 +477,10 @@ impl ExprKind {
             Self::Subquery(subquery) => subquery.time.at.is_some(),
             // These depend on the moment of the evaluation, not only on their arguments.
             Self::Call(call) if call.depends_on_step() => false,
-            other => other.children().iter().all(|child| child.step_invariant),
+            other => other
+                .children()
+                .iter()
+                .all(|child| child.derived.step_invariant),
         }
     }
 }

@@ -6,13 +6,10 @@ use crate::ast::{Aggregate, Binary, Call, Cardinality, Expr, ExprKind, VectorSel
 use crate::function::ValueType;
 use crate::{ParseError, Span};
 
-/// Checks an expression and all its parts.
+/// Checks an expression whose parts are checked already.
 ///
-/// Errors: the first part, from the left, whose type does not fit.
+/// Errors: the part whose type does not fit, or the expression itself.
 pub(crate) fn check(expr: &Expr) -> Result<(), ParseError> {
-    for child in expr.kind.children() {
-        check(child)?;
-    }
     let span = expr.span;
     match &expr.kind {
         ExprKind::Binary(binary) => check_binary(binary, span),

@@ -189,7 +189,7 @@ impl<'a> Evaluation<'a> {
 
     /// The value of a scalar expression at each step.
     fn scalar(&self, expr: &Expr, steps: Steps) -> Result<Vec<f64>, EvalError> {
-        if expr.step_invariant && steps.count > 1 {
+        if expr.derived.step_invariant && steps.count > 1 {
             let value = self.scalar(expr, steps.first_only())?[0];
             return Ok(vec![value; steps.count]);
         }
@@ -209,7 +209,7 @@ impl<'a> Evaluation<'a> {
     /// The columns of an instant vector, each with at least one value.
     fn vector(&self, expr: &Expr, steps: Steps) -> Result<Vec<Column>, EvalError> {
         self.interrupt.poll()?;
-        if expr.step_invariant && steps.count > 1 {
+        if expr.derived.step_invariant && steps.count > 1 {
             let columns = self.vector(expr, steps.first_only())?;
             self.budget
                 .hold(columns.len().saturating_mul(steps.count))?;
@@ -222,7 +222,7 @@ impl<'a> Evaluation<'a> {
         let columns = match &expr.kind {
             ExprKind::Paren(inner) => return self.vector(inner, steps),
             ExprKind::Aggregate(aggregate) => self.aggregate(aggregate, expr.span, steps)?,
-            ExprKind::Binary(binary) if binary::has_two_vectors(binary) => {
+            ExprKind::Binary(binary) if binary.has_two_vectors() => {
                 self.match_vectors(binary, expr.span, steps)?
             }
             ExprKind::Call(call) if !calls::streams(call) => {
@@ -245,7 +245,7 @@ impl<'a> Evaluation<'a> {
 
     /// The columns of an instant vector, handed over one by one.
     fn stream(&self, expr: &Expr, steps: Steps, emit: &mut Emit<'_>) -> Result<(), EvalError> {
-        if expr.step_invariant && steps.count > 1 {
+        if expr.derived.step_invariant && steps.count > 1 {
             return self.stream(expr, steps.first_only(), &mut |column| {
                 emit(Column {
                     values: vec![column.values[0]; steps.count],
@@ -261,7 +261,7 @@ impl<'a> Evaluation<'a> {
             ExprKind::Unary { operator, operand } => {
                 self.stream_signed(*operator, operand, expr.span, steps, emit)
             }
-            ExprKind::Binary(binary) if !binary::has_two_vectors(binary) => {
+            ExprKind::Binary(binary) if !binary.has_two_vectors() => {
                 self.stream_with_scalar(binary, expr.span, steps, emit)
             }
             ExprKind::Call(call) if calls::streams(call) => {
@@ -322,4 +322,4 @@ fn wrong_type(expr: &Expr) -> EvalError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,7 +13,11 @@ use crate::{ParseError, Span, check};
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// How deep expressions may be nested, so that walking one needs little of a thread's stack.
-pub(crate) const DEPTH_MAX: usize = 200;
+const DEPTH_MAX: usize = 200;
+
+/// How many operators between vectors may follow one another, as in `a or b or c`. They are walked in a loop, only
+/// dropping and comparing such trees goes down step by step.
+const CHAIN_MAX: usize = 1000;
 
 /// Reads an expression and checks the types of all its parts.
 ///
@@ -25,7 +29,6 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
     }
     let expr = parser.expression(0)?;
     parser.expect_end()?;
-    check::check(&expr)?;
     Ok(expr)
 }
 
@@ -36,7 +39,6 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     let mut parser = Parser::new(text)?;
     let expr = parser.vector_selector()?;
     parser.expect_end()?;
-    check::check(&expr)?;
     match expr.kind {
         ExprKind::VectorSelector(selector) => Ok(selector.matchers),
         _ => Err(ParseError::new(expr.span, "expected a vector selector")),
@@ -179,12 +181,17 @@ impl<'a> Parser<'a> {
         self.vector_selector()
     }
 
-    /// A finished node, if it is not too deep.
+    /// A finished node, if it is not too deep and its parts fit.
     fn node(&self, kind: ExprKind, span: Span) -> Result<Expr, ParseError> {
         let expr = Expr::new(kind, span);
-        if expr.depth > DEPTH_MAX {
+        if expr.derived.depth > DEPTH_MAX {
             return Err(ParseError::new(span, too_deep()));
         }
+        if expr.derived.chain > CHAIN_MAX {
+            let message = format!("more than {CHAIN_MAX} operators follow one another");
+            return Err(ParseError::new(span, message));
+        }
+        check::check(&expr)?;
         Ok(expr)
     }
 

@@ -5,14 +5,17 @@ use std::fmt::{self, Display, Formatter, Write as _};
 use model::{MatchKind, NAME, duration, is_plain_label_name, quoted};
 
 use crate::ast::{
-    Aggregate, At, Binary, BinaryOperator, Cardinality, Expr, ExprKind, Subquery, TimeShift,
-    UnaryOperator, VectorMatching, VectorSelector,
+    Aggregate, At, Binary, Cardinality, Expr, ExprKind, Subquery, TimeShift, UnaryOperator,
+    VectorMatching, VectorSelector,
 };
 
 impl Display for Expr {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            ExprKind::Number(number) => formatter.write_str(&format_float(number.0)),
+            // A sign would be an operator of its own.
+            ExprKind::Number(number) => {
+                formatter.write_str(format_float(number.0).trim_start_matches('+'))
+            }
             ExprKind::String(text) => write!(formatter, "{}", quoted(text)),
             ExprKind::Paren(inner) => write!(formatter, "({inner})"),
             ExprKind::Unary { operator, operand } => {
@@ -81,31 +84,31 @@ fn write_labels(formatter: &mut Formatter<'_>, labels: &[String]) -> fmt::Result
 }
 
 fn write_binary(formatter: &mut Formatter<'_>, binary: &Binary) -> fmt::Result {
-    let operator: BinaryOperator = binary.operator;
-    write!(formatter, "{} {}", binary.left, operator.as_str())?;
-    if binary.return_bool {
-        formatter.write_str(" bool")?;
+    let chain = binary.chain();
+    write!(formatter, "{}", chain[chain.len() - 1].left)?;
+    for binary in chain.into_iter().rev() {
+        write!(formatter, " {}", binary.operator.as_str())?;
+        if binary.return_bool {
+            formatter.write_str(" bool")?;
+        }
+        write_matching(formatter, &binary.matching)?;
+        write!(formatter, " {}", binary.right)?;
     }
-    let VectorMatching {
-        cardinality,
-        on,
-        labels,
-        include,
-    } = &binary.matching;
-    if *on || !labels.is_empty() || *cardinality != Cardinality::OneToOne {
-        formatter.write_str(if *on { " on " } else { " ignoring " })?;
-        write_labels(formatter, labels)?;
+    Ok(())
+}
+
+fn write_matching(formatter: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Result {
+    let one_to_one = matching.cardinality == Cardinality::OneToOne;
+    if matching.on || !matching.labels.is_empty() || !one_to_one {
+        formatter.write_str(if matching.on { " on " } else { " ignoring " })?;
+        write_labels(formatter, &matching.labels)?;
     }
-    let group = match cardinality {
-        Cardinality::OneToOne => None,
-        Cardinality::ManyToOne => Some(" group_left "),
-        Cardinality::OneToMany => Some(" group_right "),
-    };
-    if let Some(group) = group {
-        formatter.write_str(group)?;
-        write_labels(formatter, include)?;
+    match matching.cardinality {
+        Cardinality::OneToOne => return Ok(()),
+        Cardinality::ManyToOne => formatter.write_str(" group_left ")?,
+        Cardinality::OneToMany => formatter.write_str(" group_right ")?,
     }
-    write!(formatter, " {}", binary.right)
+    write_labels(formatter, &matching.include)
 }
 
 fn write_aggregate(formatter: &mut Formatter<'_>, aggregate: &Aggregate) -> fmt::Result {

@@ -8,12 +8,6 @@ use crate::ast::{
 use crate::function::ValueType;
 use crate::{EvalError, Span};
 
-/// Whether both operands are instant vectors.
-pub(super) fn has_two_vectors(binary: &Binary) -> bool {
-    let is_vector = |side: &Expr| side.value_type() == ValueType::Vector;
-    is_vector(&binary.left) && is_vector(&binary.right)
-}
-
 /// The value of an operator that computes one.
 pub(super) fn arithmetic(operator: BinaryOperator, left: f64, right: f64) -> f64 {
     match operator {

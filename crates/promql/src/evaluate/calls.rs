@@ -12,7 +12,10 @@ use super::windows::Windows;
 use super::{Emit, Evaluation, over_time, rank, regression};
 use crate::ast::{Call, Expr, ExprKind};
 use crate::function::ValueType;
-use crate::{EvalError, Span};
+use crate::{EvalError, Interrupt, Span};
+
+/// Samples that a range function looks at between two looks at the interrupt: some milliseconds.
+const SAMPLES_BETWEEN_POLLS: usize = 1 << 20;
 
 /// Whether a call takes its vector column by column.
 pub(super) fn streams(call: &Call) -> bool {
@@ -106,13 +109,16 @@ impl RangeFunction {
     }
 
     /// The function's value at each step.
+    ///
+    /// Errors: the evaluation was interrupted.
     fn compute(
         &self,
         series: &SampleColumns,
         windows: Windows,
         steps: Steps,
         scalars: &[Vec<f64>],
-    ) -> Vec<f64> {
+        interrupt: &Interrupt,
+    ) -> Result<Vec<f64>, EvalError> {
         let mut out = vec![ABSENT; steps.count];
         match self {
             Self::Slope(slope) => rate::extrapolated(*slope, series, windows, &mut out),
@@ -120,7 +126,14 @@ impl RangeFunction {
             Self::Extreme(beats) => over_time::extreme(*beats, series, windows, &mut out),
             Self::Each(function) => {
                 let mut at_step = vec![0.0; scalars.len()];
+                let mut touched = 0;
                 for window in windows.over(&series.timestamps) {
+                    // Long ranges overlap in most of their samples, so one series may take long.
+                    touched += window.samples.len();
+                    if touched > SAMPLES_BETWEEN_POLLS {
+                        interrupt.poll()?;
+                        touched = 0;
+                    }
                     for (scalar, column) in at_step.iter_mut().zip(scalars) {
                         *scalar = column[window.step];
                     }
@@ -133,7 +146,7 @@ impl RangeFunction {
                 }
             }
         }
-        out
+        Ok(out)
     }
 }
 
@@ -230,7 +243,7 @@ impl Evaluation<'_> {
         let unique = !unnamed || super::binary::is_unique_without_name(range);
         let mut seen: HashSet<Labels> = HashSet::new();
         self.stream_ranges(range, steps, &mut |labels, samples| {
-            let values = function.compute(samples, windows, steps, &scalars);
+            let values = function.compute(samples, windows, steps, &scalars, self.interrupt)?;
             let column = Column {
                 labels: if unnamed {
                     without_name(labels)

@@ -9,7 +9,7 @@ use super::column::{ABSENT, Column, Steps, is_present, merge};
 use crate::ast::Expr;
 use crate::{EvalError, Span};
 
-/// How far, relative to its count, a bucket may lie below the one before it by rounding alone.
+/// How far, relative to their sum, two counts may lie apart by rounding alone.
 const TOLERANCE: f64 = 1e-12;
 
 /// A bucket: how many observations were at most `upper_bound`.
@@ -151,7 +151,6 @@ fn quantile(q: f64, buckets: &mut [Bucket]) -> (f64, bool) {
     if buckets[last].upper_bound != f64::INFINITY {
         return (f64::NAN, false);
     }
-    smooth_rounding(buckets);
     let forced = force_rising(buckets);
     let observations = buckets[last].count;
     if last == 0 || observations == 0.0 {
@@ -178,33 +177,20 @@ fn quantile(q: f64, buckets: &mut [Bucket]) -> (f64, bool) {
     (before.upper_bound + width * share, forced)
 }
 
-/// Makes counts equal that differ only by rounding.
-fn smooth_rounding(buckets: &mut [Bucket]) {
-    let mut before = buckets[0].count;
-    for bucket in &mut buckets[1..] {
-        let difference = (bucket.count - before).abs();
-        if difference == 0.0 {
-            continue;
-        }
-        if difference / bucket.count <= TOLERANCE {
-            bucket.count = before;
-        } else {
-            before = bucket.count;
-        }
-    }
-}
-
-/// Raises counts that lie below an earlier one; says whether there were any.
+/// Raises counts that lie below an earlier one; says whether there were any. What differs by rounding only is made
+/// equal without a word, in whichever direction.
 fn force_rising(buckets: &mut [Bucket]) -> bool {
     let mut forced = false;
     let mut highest = buckets[0].count;
     for bucket in &mut buckets[1..] {
-        if bucket.count > highest {
+        let sum = highest.abs() + bucket.count.abs();
+        let rounding = (bucket.count - highest).abs() < TOLERANCE * sum;
+        if bucket.count > highest && !rounding {
             highest = bucket.count;
-        } else if bucket.count < highest {
-            bucket.count = highest;
-            forced = true;
+            continue;
         }
+        forced |= bucket.count < highest && !rounding;
+        bucket.count = highest;
     }
     forced
 }

@@ -15,23 +15,33 @@ use crate::ast::{Binary, BinaryOperator, Cardinality, VectorMatching};
 use crate::{EvalError, Span};
 
 impl Evaluation<'_> {
-    /// The value of an operator between two instant vectors.
+    /// The value of an operator between two instant vectors, and of the chain that it ends.
     pub(super) fn match_vectors(
         &self,
         binary: &Binary,
         span: Span,
         steps: Steps,
     ) -> Result<Vec<Column>, EvalError> {
-        let left = self.vector(&binary.left, steps)?;
-        let right = self.vector(&binary.right, steps)?;
-        let held = (left.len() + right.len()).saturating_mul(steps.count);
-        let result = if binary.operator.is_set() {
-            merge(set_operation(binary, left, right, steps), span)
-        } else {
-            self.join(binary, span, steps, &left, &right)
-        };
-        self.budget.release(held);
-        result
+        let mut chain = binary.chain();
+        chain.reverse();
+        let mut left = self.vector(&chain[0].left, steps)?;
+        for (index, binary) in chain.iter().enumerate() {
+            // The next operator holds this one as its left operand, and so knows its place.
+            let span = chain.get(index + 1).map_or(span, |next| next.left.span);
+            let right = self.vector(&binary.right, steps)?;
+            let operands = (left.len() + right.len()).saturating_mul(steps.count);
+            left = if binary.operator.is_set() {
+                merge(set_operation(binary, left, right, steps), span)?
+            } else {
+                self.join(binary, span, steps, &left, &right)?
+            };
+            self.budget.release(operands);
+            // The caller holds the last result.
+            if index + 1 < chain.len() {
+                self.budget.hold(left.len().saturating_mul(steps.count))?;
+            }
+        }
+        Ok(left)
     }
 
     fn join(
