@@ -93,7 +93,6 @@ impl House {
             },
             stop.clone(),
         ));
-        info!(%address, "listening");
         Ok(Self { rooms, tasks, stop })
     }
 
@@ -256,20 +255,10 @@ fn ports(rooms: &Weak<Rooms>, store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Por
 }
 
 fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<Store>> {
-    let directory = &config.data_dir;
-    let (store, recovery) = Store::open(
-        Arc::new(OsDisk),
-        directory,
-        clock.clone(),
-        options::store(config),
-    )?;
-    info!(
-        directory = %directory.display(),
-        segments = recovery.segments,
-        samples = recovery.samples,
-        series = recovery.series,
-        "store opened"
-    );
+    let options = options::store(config);
+    // What was recovered is logged by the store itself, broken records among it.
+    let (store, _recovery) =
+        Store::open(Arc::new(OsDisk), &config.data_dir, clock.clone(), options)?;
     Ok(Arc::new(store))
 }
 
