@@ -19,7 +19,7 @@ eval instant at 1m down
   expect fail
 
 eval instant at 1m sum(
-  expect fail regex: end of input
+  expect fail regex: unclosed left parenthesis
 
 clear
 eval instant at 1m up
