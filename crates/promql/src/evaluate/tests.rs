@@ -152,6 +152,27 @@ fn more_samples_than_allowed_are_an_error_that_names_the_limit() {
 }
 
 #[test]
+fn labels_that_grow_too_long_are_an_error() {
+    let store = store_of_ups(1);
+    let mut text = "up".to_owned();
+    for _ in 0..18 {
+        text = format!("label_join({text}, \"instance\", \"\", \"instance\", \"instance\")");
+    }
+    let error = range(&text, &store, &Limits::default()).unwrap_err();
+    let message = "label \"instance\" is 1179648 bytes long, at most 1000000 are allowed";
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn what_goes_from_thread_to_thread_may() {
+    fn check<T: Send + Sync>() {}
+    check::<Expr>();
+    check::<Interrupt>();
+    check::<Answer>();
+    check::<EvalError>();
+}
+
+#[test]
 fn a_window_that_is_none_is_refused() {
     let store = store_of_ups(1);
     let expr = parse("up").unwrap();
