@@ -242,10 +242,12 @@ impl AggregateOperator {
 }
 
 /// Two operands and what is between them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Binary {
     /// How.
     pub operator: BinaryOperator,
+    /// Where the operator stands.
+    pub operator_span: Span,
     /// The left operand.
     pub left: Expr,
     /// The right operand.
@@ -254,6 +256,16 @@ pub struct Binary {
     pub return_bool: bool,
     /// Which series meet; of meaning only between two vectors.
     pub matching: VectorMatching,
+}
+
+impl PartialEq for Binary {
+    fn eq(&self, other: &Self) -> bool {
+        let rest = |one: &Self| (one.operator, one.return_bool);
+        rest(self) == rest(other)
+            && self.matching == other.matching
+            && self.left == other.left
+            && self.right == other.right
+    }
 }
 
 impl Binary {

@@ -49,23 +49,20 @@ fn check_binary(binary: &Binary, span: Span) -> Result<(), ParseError> {
         matching,
         ..
     } = binary;
-    let between = Span {
-        start: left.span.end,
-        end: right.span.start,
-    };
+    let operator_span = binary.operator_span;
     let refuse = |span: Span, message: &str| Err(ParseError::new(span, message));
     let (left_type, right_type) = (left.value_type(), right.value_type());
     let vectors = left_type == ValueType::Vector && right_type == ValueType::Vector;
     if binary.return_bool && !operator.is_comparison() {
         return refuse(
-            between,
+            operator_span,
             "bool modifier can only be used on comparison operators",
         );
     }
     let scalars = left_type == ValueType::Scalar && right_type == ValueType::Scalar;
     if operator.is_comparison() && !binary.return_bool && scalars {
         return refuse(
-            between,
+            operator_span,
             "comparisons between scalars must use BOOL modifier",
         );
     }
@@ -75,7 +72,7 @@ fn check_binary(binary: &Binary, span: Span) -> Result<(), ParseError> {
         .find(|label| matching.on && matching.labels.contains(label))
     {
         let message = format!("label {twice:?} must not occur in ON and GROUP clause at once");
-        return refuse(between, &message);
+        return refuse(operator_span, &message);
     }
     for (side, side_type) in [(left, left_type), (right, right_type)] {
         if !matches!(side_type, ValueType::Scalar | ValueType::Vector) {

@@ -15,6 +15,7 @@ mod column;
 mod date;
 mod histogram;
 mod labels;
+mod logarithm;
 mod matching;
 mod math;
 mod over_time;

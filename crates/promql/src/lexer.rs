@@ -82,26 +82,41 @@ fn is_keyword(word: &str) -> bool {
     .any(|keyword| word.eq_ignore_ascii_case(keyword))
 }
 
-/// Splits a text into tokens, of which the last is [`Token::End`].
-pub(crate) fn tokenize(text: &str) -> Result<Vec<Lexeme<'_>>, ParseError> {
+/// The tokens of a text, of which the last is [`Token::End`].
+#[derive(Debug)]
+pub(crate) struct Tokens<'a> {
+    pub(crate) lexemes: Vec<Lexeme<'a>>,
+    /// Why they cannot end where they do: what comes there is no token, or a bracket was never closed.
+    pub(crate) error_at_end: Option<ParseError>,
+}
+
+/// Splits a text into tokens, up to the first place where that is not possible.
+pub(crate) fn tokenize(text: &str) -> Tokens<'_> {
     let mut lexer = Lexer {
         text,
         position: Position::START,
+        parens: 0,
         brackets: 0,
+        braces: 0,
     };
     let mut lexemes = Vec::new();
     loop {
         lexer.skip_blank();
         let start = lexer.position;
-        let token = lexer.next_token()?;
-        let last = token == Token::End;
-        let span = Span {
-            start,
-            end: lexer.position,
+        let (token, error_at_end) = match lexer.next_token() {
+            Ok(Token::End) => (Token::End, lexer.unclosed()),
+            Ok(token) => (token, None),
+            Err(error) => (Token::End, Some(error)),
         };
+        let last = token == Token::End;
+        let end = lexer.position;
+        let span = Span { start, end };
         lexemes.push(Lexeme { token, span });
         if last {
-            return Ok(lexemes);
+            return Tokens {
+                lexemes,
+                error_at_end,
+            };
         }
     }
 }
@@ -109,10 +124,26 @@ pub(crate) fn tokenize(text: &str) -> Result<Vec<Lexeme<'_>>, ParseError> {
 struct Lexer<'a> {
     text: &'a str,
     position: Position,
+    parens: usize,
     brackets: usize,
+    braces: usize,
 }
 
 impl<'a> Lexer<'a> {
+    /// The error of a text that ends inside brackets.
+    fn unclosed(&self) -> Option<ParseError> {
+        let message = if self.braces > 0 {
+            "unexpected end of input inside braces"
+        } else if self.parens > 0 {
+            "unclosed left parenthesis"
+        } else if self.brackets > 0 {
+            "unclosed left bracket"
+        } else {
+            return None;
+        };
+        Some(self.error(0, message.to_owned()))
+    }
+
     fn rest(&self) -> &'a str {
         &self.text[self.position.offset as usize..]
     }
@@ -191,12 +222,23 @@ impl<'a> Lexer<'a> {
             };
             return Err(self.error(first.len_utf8(), message));
         };
-        self.take(symbol.len());
-        match symbol {
-            "[" => self.brackets += 1,
-            "]" => self.brackets = self.brackets.saturating_sub(1),
-            _ => {}
+        let (open, name) = match symbol {
+            "(" | ")" => (&mut self.parens, "parenthesis"),
+            "[" | "]" => (&mut self.brackets, "bracket"),
+            "{" | "}" => (&mut self.braces, "brace"),
+            _ => {
+                self.take(symbol.len());
+                return Ok(Token::Symbol(symbol));
+            }
+        };
+        if matches!(symbol, "(" | "[" | "{") {
+            *open += 1;
+        } else if *open > 0 {
+            *open -= 1;
+        } else {
+            return Err(self.error(1, format!("unexpected right {name} '{symbol}'")));
         }
+        self.take(symbol.len());
         Ok(Token::Symbol(symbol))
     }
 

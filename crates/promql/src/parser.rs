@@ -6,7 +6,7 @@ mod selector;
 use model::Matcher;
 
 use crate::ast::{AggregateOperator, Expr, ExprKind, Number};
-use crate::lexer::{Lexeme, Token, tokenize};
+use crate::lexer::{Lexeme, Token, Tokens, tokenize};
 use crate::{ParseError, Span, check};
 
 /// The longest text that is read; people write a hundredth of it, and generators stay below a tenth.
@@ -24,7 +24,7 @@ const CHAIN_MAX: usize = 1000;
 /// Errors: the first place at which the text is no valid PromQL.
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
     let mut parser = Parser::new(text)?;
-    if parser.peek() == &Token::End {
+    if parser.peek() == &Token::End && parser.error_at_end.is_none() {
         return Err(parser.error_here("no expression found in input"));
     }
     let expr = parser.expression(0)?;
@@ -47,6 +47,8 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
 
 struct Parser<'a> {
     lexemes: Vec<Lexeme<'a>>,
+    /// Why the tokens cannot end where they do, if so.
+    error_at_end: Option<ParseError>,
     next: usize,
     depth: usize,
 }
@@ -66,8 +68,13 @@ impl<'a> Parser<'a> {
                 message,
             ));
         }
+        let Tokens {
+            lexemes,
+            error_at_end,
+        } = tokenize(text);
         Ok(Self {
-            lexemes: tokenize(text)?,
+            lexemes,
+            error_at_end,
             next: 0,
             depth: 0,
         })
@@ -146,10 +153,7 @@ impl<'a> Parser<'a> {
         let open = self.advance();
         let inner = self.expression(0)?;
         if self.peek() != &Token::Symbol(")") {
-            return Err(match self.peek() {
-                Token::End => self.error_here("unclosed left parenthesis"),
-                _ => self.unexpected("", ""),
-            });
+            return Err(self.unexpected("", ""));
         }
         let span = open.to(self.advance());
         self.node(ExprKind::Paren(Box::new(inner)), span)
@@ -241,10 +245,10 @@ impl<'a> Parser<'a> {
     }
 
     fn expect_end(&self) -> Result<(), ParseError> {
-        match self.peek() {
-            Token::End => Ok(()),
-            _ => Err(self.unexpected("", "")),
+        if self.peek() == &Token::End && self.error_at_end.is_none() {
+            return Ok(());
         }
+        Err(self.unexpected("", ""))
     }
 
     fn error_here(&self, message: impl Into<String>) -> ParseError {
@@ -253,6 +257,9 @@ impl<'a> Parser<'a> {
 
     /// An error about the next token, in Prometheus' words.
     fn unexpected(&self, context: &str, expected: &str) -> ParseError {
+        if let (Token::End, Some(error)) = (self.peek(), &self.error_at_end) {
+            return error.clone();
+        }
         let mut message = format!("unexpected {}", self.peek().description());
         if !context.is_empty() {
             message = format!("{message} in {context}");

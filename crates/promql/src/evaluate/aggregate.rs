@@ -5,7 +5,7 @@ mod selecting;
 
 use std::collections::HashMap;
 
-use model::{Labels, LabelsBuilder, NAME};
+use model::{InvalidLabels, Labels, LabelsBuilder, NAME};
 
 use super::Evaluation;
 use super::column::{ABSENT, Column, Steps, is_present};
@@ -122,7 +122,8 @@ impl Evaluation<'_> {
                 if !is_present(*value) {
                     continue;
                 }
-                let labels = counted_labels(&aggregate.grouping, &column.labels, name, *value);
+                let labels = counted_labels(&aggregate.grouping, &column.labels, name, *value)
+                    .map_err(|error| EvalError::execution(span, error.to_string()))?;
                 let next = columns.len();
                 let place = *places.entry(labels.clone()).or_insert(next);
                 if place == next {
@@ -144,13 +145,18 @@ impl Evaluation<'_> {
     }
 }
 
-fn counted_labels(grouping: &Grouping, labels: &Labels, name: &str, value: f64) -> Labels {
+fn counted_labels(
+    grouping: &Grouping,
+    labels: &Labels,
+    name: &str,
+    value: f64,
+) -> Result<Labels, InvalidLabels> {
     let mut builder = LabelsBuilder::from_labels(&group_labels(grouping, labels));
     // `without` may drop the new label again.
     if !grouping.without || !grouping.labels.iter().any(|label| label == name) {
         builder.set(name, &format_float(value));
     }
-    builder.build().unwrap_or_default()
+    builder.build()
 }
 
 /// The labels by which a series belongs to a group.

@@ -1,6 +1,6 @@
 //! `label_replace` and `label_join`: new labels from old ones.
 
-use model::{Labels, LabelsBuilder, NAME};
+use model::{InvalidLabels, Labels, LabelsBuilder};
 use regex::Regex;
 
 use super::column::{Column, Steps, merge};
@@ -35,7 +35,7 @@ impl Evaluation<'_> {
         check_destination(destination, "label_replace", span)?;
         self.relabel(arguments, span, steps, &|labels| {
             let Some(captures) = regex.captures(labels.get(source).unwrap_or("")) else {
-                return labels.clone();
+                return Ok(labels.clone());
             };
             let mut value = String::new();
             captures.expand(replacement, &mut value);
@@ -72,28 +72,27 @@ impl Evaluation<'_> {
         arguments: &[Expr],
         span: Span,
         steps: Steps,
-        change: &dyn Fn(&Labels) -> Labels,
+        change: &dyn Fn(&Labels) -> Result<Labels, InvalidLabels>,
     ) -> Result<Vec<Column>, EvalError> {
         let mut columns = self.vector(&arguments[0], steps)?;
         self.budget.release(columns.len() * steps.count);
         for column in &mut columns {
-            column.labels = change(&column.labels);
+            let refuse = |error: InvalidLabels| EvalError::execution(span, error.to_string());
+            column.labels = change(&column.labels).map_err(refuse)?;
         }
         merge(columns, span)
     }
 }
 
 fn compile(expression: &str) -> Result<Regex, regex::Error> {
-    // Alone first, so that an unbalanced `)` cannot close our own group.
-    for text in [expression, &format!("^(?s:{expression})$")] {
-        let regex = regex::RegexBuilder::new(text)
+    let build = |text: &str| {
+        regex::RegexBuilder::new(text)
             .size_limit(REGEX_BYTES_MAX)
-            .build()?;
-        if text.len() > expression.len() {
-            return Ok(regex);
-        }
-    }
-    Regex::new("")
+            .build()
+    };
+    // Alone first, so that an unbalanced `)` cannot close our own group.
+    build(expression)?;
+    build(&format!("^(?s:{expression})$"))
 }
 
 fn check_destination(name: &str, function: &str, span: Span) -> Result<(), EvalError> {
@@ -104,11 +103,8 @@ fn check_destination(name: &str, function: &str, span: Span) -> Result<(), EvalE
     Ok(())
 }
 
-fn with_label(labels: &Labels, name: &str, value: &str) -> Labels {
+fn with_label(labels: &Labels, name: &str, value: &str) -> Result<Labels, InvalidLabels> {
     let mut builder = LabelsBuilder::from_labels(labels);
     builder.set(name, value);
-    // Only a value that is too long can fail here.
-    builder
-        .build()
-        .unwrap_or_else(|_| labels.filtered(|kept| kept != NAME))
+    builder.build()
 }

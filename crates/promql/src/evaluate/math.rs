@@ -1,7 +1,7 @@
 //! Functions of one value: `abs`, `clamp`, `exp`, the trigonometric ones, and those of dates.
 
 use super::column::ABSENT;
-use super::date;
+use super::{date, logarithm};
 
 /// Computes a value from a value and the scalar arguments at its step.
 pub(super) type Pointwise = fn(f64, &[f64]) -> f64;
@@ -25,9 +25,9 @@ pub(super) fn pointwise(name: &str) -> Option<Pointwise> {
         "deg" => |value, _| value * 180.0 / std::f64::consts::PI,
         "exp" => |value, _| value.exp(),
         "floor" => |value, _| value.floor(),
-        "ln" => |value, _| value.ln(),
-        "log10" => |value, _| value.log10(),
-        "log2" => |value, _| value.log2(),
+        "ln" => |value, _| logarithm::ln(value),
+        "log10" => |value, _| logarithm::log10(value),
+        "log2" => |value, _| logarithm::log2(value),
         "rad" => |value, _| value * std::f64::consts::PI / 180.0,
         "round" => |value, nearest| round(value, nearest.first().copied().unwrap_or(1.0)),
         "sgn" => |value, _| sign(value),

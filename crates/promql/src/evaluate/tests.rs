@@ -152,6 +152,27 @@ fn more_samples_than_allowed_are_an_error_that_names_the_limit() {
 }
 
 #[test]
+fn labels_that_grow_too_long_are_an_error() {
+    let store = store_of_ups(1);
+    let mut text = "up".to_owned();
+    for _ in 0..18 {
+        text = format!("label_join({text}, \"instance\", \"\", \"instance\", \"instance\")");
+    }
+    let error = range(&text, &store, &Limits::default()).unwrap_err();
+    let message = "label \"instance\" is 1179648 bytes long, at most 1000000 are allowed";
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn what_goes_from_thread_to_thread_may() {
+    fn check<T: Send + Sync>() {}
+    check::<Expr>();
+    check::<Interrupt>();
+    check::<Answer>();
+    check::<EvalError>();
+}
+
+#[test]
 fn a_window_that_is_none_is_refused() {
     let store = store_of_ups(1);
     let expr = parse("up").unwrap();
@@ -193,7 +214,8 @@ fn extreme_times_neither_overflow_nor_panic() {
     }
 }
 
-/// Random instant vectors over the metrics `a` and `b`.
+/// Random instant vectors over the metrics `a` and `b`. `sort` is not among them: it changes the order in which an
+/// instant query adds, and so its last digit.
 fn vectors() -> impl Strategy<Value = String> {
     let selector = prop::sample::select(vec![
         "a",
@@ -288,7 +310,6 @@ fn vectors() -> impl Strategy<Value = String> {
             "absent",
             "timestamp",
             "scalar",
-            "sort",
             "hour",
             "sqrt",
         ];
@@ -360,15 +381,15 @@ fn stores() -> impl Strategy<Value = Vec<(Labels, i64, f64)>> {
     })
 }
 
-type ByTime = BTreeMap<(Labels, i64), u64>;
+type ByTime = BTreeMap<(Labels, i64), f64>;
 
-/// All NaN are one, since their bits depend on the order of operands that the compiler chooses.
-fn bits(value: f64) -> u64 {
-    if value.is_nan() {
-        f64::NAN.to_bits()
-    } else {
-        value.to_bits()
-    }
+/// Whether two answers hold the same samples. The order in which groups are added depends on which series come
+/// first, in the whole window or at one step, so the last digits may differ.
+fn agree(a: &ByTime, b: &ByTime) -> bool {
+    let same = |a: f64, b: f64| {
+        a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-12 * a.abs().max(b.abs())
+    };
+    a.keys().eq(b.keys()) && a.values().zip(b.values()).all(|(a, b)| same(*a, *b))
 }
 
 proptest! {
@@ -401,7 +422,7 @@ proptest! {
                 Ok(Answer { value: Value::Vector(vector), .. }) => {
                     for (labels, sample) in vector {
                         let key = (labels, sample.timestamp.as_millis());
-                        let known = expected.as_mut().map(|all| all.insert(key, bits(sample.value)));
+                        let known = expected.as_mut().map(|all| all.insert(key, sample.value));
                         prop_assert!(!matches!(known, Ok(Some(_))), "a series comes twice");
                     }
                 }
@@ -415,10 +436,10 @@ proptest! {
                 let mut got: ByTime = BTreeMap::new();
                 for (labels, columns) in series {
                     for (at, value) in columns.timestamps.iter().zip(columns.values) {
-                        got.insert((labels.clone(), *at), bits(value));
+                        got.insert((labels.clone(), *at), value);
                     }
                 }
-                prop_assert_eq!(got, expected, "{}", text);
+                prop_assert!(agree(&got, &expected), "{}: {:?} {:?}", text, got, expected);
             }
             // Range functions compare the labels of whole series, as Prometheus does, so two series that are never
             // there at the same step are an error only in a range query.

@@ -58,7 +58,10 @@ pub(super) fn unescape(body: &str, quote: char) -> Result<String, String> {
         let after = &rest[backslash + 1..];
         let length = unescape_one(after, quote, &mut bytes).ok_or_else(|| {
             let letter = after.chars().next().unwrap_or(' ');
-            format!("unknown escape sequence {:?}", format!("\\{letter}"))
+            format!(
+                "unknown escape sequence U+{:04X} {letter:?}",
+                u32::from(letter)
+            )
         })?;
         rest = &after[length..];
     }

@@ -53,7 +53,7 @@ impl Parser<'_> {
         left: Expr,
         operator: BinaryOperator,
     ) -> Result<Expr, ParseError> {
-        self.advance();
+        let operator_span = self.advance();
         let return_bool = self.accept_word("bool");
         let matching = self.vector_matching()?;
         // Only the power is right-associative.
@@ -65,6 +65,7 @@ impl Parser<'_> {
         let span = left.span.to(right.span);
         let binary = Binary {
             operator,
+            operator_span,
             left,
             right,
             return_bool,

@@ -7,6 +7,7 @@ use model::{MatchKind, Matcher, NAME, Timestamp};
 use super::Parser;
 use crate::ast::{At, Expr, ExprKind, Subquery, TimeShift, VectorSelector};
 use crate::lexer::Token;
+use crate::printer::format_float;
 use crate::{ParseError, Span};
 
 /// Keywords that cannot be the name of a metric.
@@ -219,7 +220,8 @@ impl Parser<'_> {
         self.advance();
         let seconds = if negative { -seconds } else { seconds };
         if !seconds.is_finite() || seconds.abs() >= i64::MAX as f64 {
-            let message = format!("timestamp out of bounds for @ modifier: {seconds:.6}");
+            let shown = format_float(seconds);
+            let message = format!("timestamp out of bounds for @ modifier: {shown}");
             return Err(ParseError::new(span, message));
         }
         Ok(At::Timestamp(Timestamp::from_seconds(seconds)))

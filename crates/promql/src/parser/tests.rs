@@ -129,8 +129,19 @@ fn errors_name_the_place_and_what_was_expected() {
     for (text, message) in [
         ("", "1:1: parse error: no expression found in input"),
         ("(1", "1:3: parse error: unclosed left parenthesis"),
-        ("1)", "1:2: parse error: unexpected \")\""),
-        ("sum(", "1:5: parse error: unexpected end of input"),
+        ("1)", "1:2: parse error: unexpected right parenthesis ')'"),
+        ("a b $", "1:3: parse error: unexpected identifier \"b\""),
+        ("a $", "1:3: parse error: unexpected character: '$'"),
+        ("sum(", "1:5: parse error: unclosed left parenthesis"),
+        (
+            "foo{",
+            "1:5: parse error: unexpected end of input inside braces",
+        ),
+        ("foo[5m", "1:7: parse error: unclosed left bracket"),
+        (
+            "\"\\q\"",
+            "1:1: parse error: unknown escape sequence U+0071 'q'",
+        ),
         ("1 +", "1:4: parse error: unexpected end of input"),
         ("*1", "1:1: parse error: unexpected <op:*>"),
         (
@@ -179,11 +190,11 @@ fn errors_name_the_place_and_what_was_expected() {
         ),
         (
             "1 > 2",
-            "1:2: parse error: comparisons between scalars must use BOOL modifier",
+            "1:3: parse error: comparisons between scalars must use BOOL modifier",
         ),
         (
             "a + bool b",
-            "1:2: parse error: bool modifier can only be used on comparison operators",
+            "1:3: parse error: bool modifier can only be used on comparison operators",
         ),
         (
             "a and 1",
@@ -191,7 +202,7 @@ fn errors_name_the_place_and_what_was_expected() {
         ),
         (
             "a + on(x) group_left(x) b",
-            "1:2: parse error: label \"x\" must not occur in ON and GROUP clause at once",
+            "1:3: parse error: label \"x\" must not occur in ON and GROUP clause at once",
         ),
         (
             "a or on(x) group_left b",
@@ -224,7 +235,7 @@ fn errors_name_the_place_and_what_was_expected() {
         ),
         (
             "a @ Inf",
-            "1:1: parse error: timestamp out of bounds for @ modifier: inf",
+            "1:1: parse error: timestamp out of bounds for @ modifier: +Inf",
         ),
         (
             "1 offset 5m",

@@ -79,7 +79,7 @@ fn load(store: &MemoryStore, line: &str, body: &[&str]) -> Result<bool, String> 
     let mut native_histograms = false;
     for line in body {
         // Start timestamps are not known yet; what needs them fails.
-        if line.split_whitespace().any(|word| word == "@st") {
+        if line[series_end(line)..].starts_with("@st") {
             continue;
         }
         let (labels, points) = series(line)?;

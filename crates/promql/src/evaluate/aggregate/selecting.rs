@@ -14,14 +14,16 @@ use crate::{EvalError, Span};
 /// A series that is among the chosen; the greatest is the first to go.
 struct Candidate {
     value: f64,
+    labels: Labels,
     series: usize,
     order: fn(f64, f64) -> Ordering,
 }
 
 impl Ord for Candidate {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Of equal values the earlier series stays.
-        (self.order)(self.value, other.value).then(self.series.cmp(&other.series))
+        // Of equal values that with the lesser labels stays, so that the choice at a step does not depend on others.
+        let by_value = (self.order)(self.value, other.value);
+        by_value.then_with(|| self.labels.cmp(&other.labels))
     }
 }
 
@@ -68,6 +70,7 @@ impl Evaluation<'_> {
                 }
                 let candidate = Candidate {
                     value: *value,
+                    labels: column.labels.clone(),
                     series: series.len(),
                     order,
                 };
