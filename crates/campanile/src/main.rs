@@ -21,9 +21,6 @@ use cli::{CheckCommand, Command, CommandLine};
 use clock::SystemClock;
 use config::{Environment, Overrides};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
