@@ -11,6 +11,7 @@ mod ci;
 mod footprint;
 mod packages;
 mod process;
+mod promqltest;
 mod release;
 mod tidy;
 mod tree;
@@ -24,7 +25,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<()>,
 }
 
-const COMMANDS: [Command; 5] = [
+const COMMANDS: [Command; 6] = [
     Command {
         name: "ci",
         arguments: "",
@@ -42,6 +43,12 @@ const COMMANDS: [Command; 5] = [
         arguments: "[NAME]",
         purpose: "the project's benchmarks, or those whose name contains NAME",
         run: bench::run,
+    },
+    Command {
+        name: "promqltest",
+        arguments: "DIR [--all]",
+        purpose: "scripts in Prometheus' test language; --all also shows failures with native histograms",
+        run: promqltest::run,
     },
     Command {
         name: "release",
@@ -82,7 +89,7 @@ fn usage() -> String {
     let mut text = String::from("usage: cargo xtask COMMAND\n");
     for command in &COMMANDS {
         let call = format!("{} {}", command.name, command.arguments);
-        text.push_str(&format!("\n  {call:<16} {}", command.purpose));
+        text.push_str(&format!("\n  {call:<22} {}", command.purpose));
     }
     text
 }

@@ -102,6 +102,5 @@ mod concurrency;
 mod contract;
 mod crashes;
 mod fixture;
-mod measurements;
 mod model_based;
 mod retention;

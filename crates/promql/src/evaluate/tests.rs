@@ -1,3 +1,5 @@
+//! The scripts of `testdata/`, limits, interrupts, and properties: a range query equals instant queries at its steps.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Numbers, strings and words in all their forms, each with its place.
+
 use super::*;
 
 #[track_caller]

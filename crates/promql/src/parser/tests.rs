@@ -1,3 +1,5 @@
+//! What is read, what is refused and in which words; printing and reading again is the identity.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The runner itself: it must see what passes and what fails.
+
 use super::*;
 
 const SCRIPT: &str = "\

@@ -1,4 +1,10 @@
-//! What the store costs. `cargo test --release -p tsdb measure -- --ignored --nocapture --test-threads 1`
+//! What the store costs: CPU time of the one thread that writes, reads and replays, memory, and bytes on disk.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints figures, and ends when something is wrong"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +17,10 @@ use model::{
 };
 use testkit::SimulatedClock;
 
-use super::{NOW, config};
-use crate::{Config, OsDisk, Store};
+use tsdb::{Config, OsDisk, Store};
+
+/// When the first sample is written.
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// A sender's encoding that must be decoded, unlike packed labels.
 const ENCODING: KeyEncoding = KeyEncoding {
@@ -62,7 +70,7 @@ fn open(directory: &Path, clock: &Arc<SimulatedClock>) -> Store {
     let config = Config {
         memory_max: 0,
         threads: false,
-        ..config()
+        ..Config::default()
     };
     Store::open(Arc::new(OsDisk), directory, clock.clone(), config)
         .unwrap()
@@ -74,6 +82,11 @@ fn disk_bytes(directory: &Path) -> u64 {
     entries
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .sum()
+}
+
+fn main() {
+    measure(15_500, 500);
+    measure(1_000_000, 4);
 }
 
 fn measure(series_count: usize, steps: u64) {
@@ -182,16 +195,4 @@ fn measure_reading(store: &Store) {
         "  read: {:.1} ns a sample",
         (end - middle) as f64 / samples as f64
     );
-}
-
-#[test]
-#[ignore = "measures, and asserts nothing about it"]
-fn measure_15500_series() {
-    measure(15_500, 500);
-}
-
-#[test]
-#[ignore = "measures, and asserts nothing about it"]
-fn measure_a_million_series() {
-    measure(1_000_000, 4);
 }
