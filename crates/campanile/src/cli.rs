@@ -4,6 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+/// What the exit codes of `serve` mean; `serve.rs` gives them.
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  stopped by SIGTERM or SIGINT, everything written out
+   2  the command line is wrong
+  69  the listen address cannot be used
+  70  a part of the program failed
+  73  the data directory cannot be used, or another server uses it
+  78  the configuration is wrong
+
+SIGHUP reads the configuration again; a bad one changes nothing.";
+
 /// Watches hosts, services and applications, keeps what it sees, and tells the right people in time.
 #[derive(Debug, Parser)]
 #[command(
@@ -20,6 +32,7 @@ pub(crate) struct CommandLine {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server; without a configuration file it watches this machine
+    #[command(after_help = EXIT_CODES)]
     Serve(ServeArgs),
     /// Look for mistakes in files, and name all of them with line and column
     #[command(subcommand)]
@@ -105,7 +118,7 @@ pub(crate) enum QueryCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// The server to ask [env: CAMPANILE_SERVER]
+    /// The server to ask [env: CAMPANILE_SERVER] [default: http://127.0.0.1:9595]
     #[arg(long = "server", value_name = "URL")]
     pub(crate) url: Option<String>,
 }
