@@ -14,7 +14,8 @@ Exit codes:
   73  the data directory cannot be used, or another server uses it
   78  the configuration is wrong
 
-SIGHUP reads the configuration again; a bad one changes nothing.";
+SIGHUP reads the configuration again; a bad one changes nothing. SIGTERM and SIGINT let requests
+under way finish, for at most ten seconds.";
 
 /// Watches hosts, services and applications, keeps what it sees, and tells the right people in time.
 #[derive(Debug, Parser)]
@@ -49,7 +50,7 @@ pub(crate) enum Command {
     Man,
 }
 
-/// Each option has an environment variable and, apart from `--config` and `--role`, a key in the file. The order
+/// Each option has an environment variable and, apart from `--config`, a key in the file. The order
 /// is option, variable, file, default.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -88,6 +89,7 @@ pub(crate) enum QueryCommand {
     /// Evaluate a PromQL expression at one moment
     Instant {
         /// The expression
+        #[arg(allow_hyphen_values = true)]
         expression: String,
         /// The moment, as Unix seconds or RFC 3339 [default: now]
         #[arg(long)]
@@ -98,6 +100,7 @@ pub(crate) enum QueryCommand {
     /// Evaluate a PromQL expression at each step of a range
     Range {
         /// The expression
+        #[arg(allow_hyphen_values = true)]
         expression: String,
         /// How far the range reaches back from its end, as in 1h30m; not together with --start
         #[arg(long, default_value = "1h", conflicts_with = "start")]

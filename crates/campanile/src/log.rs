@@ -60,11 +60,11 @@ where
         let level = event.metadata().level();
         match self.format {
             LogFormat::Json => {
-                let mut line = Map::new();
+                // The fixed fields come last, so that no field of an event can take their place.
+                let mut line = fields.other;
                 line.insert("timestamp".to_owned(), timestamp.into());
                 line.insert("level".to_owned(), level.as_str().to_lowercase().into());
                 line.insert("event".to_owned(), fields.message.into());
-                line.extend(fields.other);
                 writeln!(writer, "{}", Value::Object(line))
             }
             LogFormat::Text => {

@@ -135,6 +135,9 @@ async fn ask(server: &str, path: &str, form: &[(&str, String)]) -> anyhow::Resul
             "cannot ask {server}: https is not supported yet, use http on this machine or a tunnel"
         );
     }
+    if !server.starts_with("http://") {
+        bail!("cannot ask {server}: a URL is needed, such as {SERVER_DEFAULT}");
+    }
     let client = reqwest::Client::builder()
         .timeout(ANSWER_TIMEOUT)
         // The answer belongs to the server that was named; a redirect would ask someone else.

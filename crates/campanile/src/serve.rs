@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::Clock;
 use tokio::net::TcpListener;
@@ -14,9 +15,12 @@ use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Overrides};
 use crate::shutdown::{Request, Signals};
-use crate::wiring::House;
 use crate::wiring::options::level;
+use crate::wiring::{House, Load, open_store};
 use crate::{log, print_error};
+
+/// How long the end waits for threads whose work nobody waits for any more.
+const LEFT_BEHIND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why the program ended, as its exit code says it; the numbers are those of sysexits.h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +72,10 @@ pub(crate) fn run(arguments: &ServeArgs) -> ExitCode {
     };
     let reader = arguments.clone();
     let load = Arc::new(move || load(&reader));
-    runtime.block_on(serve(config, clock, level, load)).into()
+    let ended = runtime.block_on(serve(config, clock, level, load));
+    // A thread that still waits for a file system, or reads the log, must not keep the process.
+    runtime.shutdown_timeout(LEFT_BEHIND_TIMEOUT);
+    ended.into()
 }
 
 /// Reads the configuration as the command line, the environment and the file give it.
@@ -91,7 +98,7 @@ async fn serve(
     config: Config,
     clock: Arc<dyn Clock>,
     level: log::LevelHandle,
-    load: Arc<dyn Fn() -> Result<Config, String> + Send + Sync>,
+    load: Load,
 ) -> Ended {
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
@@ -107,11 +114,33 @@ async fn serve(
             return Ended::NoAddress;
         }
     };
-    let mut house = match House::build(config, clock, level, load, listener) {
+    let (opened, used) = (config.clone(), clock.clone());
+    let mut opening = tokio::task::spawn_blocking(move || open_store(&opened, used));
+    let store = loop {
+        tokio::select! {
+            opened = &mut opening => break opened,
+            request = signals.next() => if let Request::Stop(reason) = request {
+                info!(reason, "stopped before the log was read");
+                return Ended::OnRequest;
+            },
+        }
+    };
+    let store = match store {
+        Ok(Ok(store)) => store,
+        Ok(Err(error)) => {
+            error!(%error, "cannot open the data directory");
+            return Ended::NoDataDirectory;
+        }
+        Err(error) => {
+            error!(%error, "opening the data directory ended in a panic");
+            return Ended::Failure;
+        }
+    };
+    let mut house = match House::build(config, clock, level, load, listener, store) {
         Ok(house) => house,
         Err(error) => {
-            error!(error = %format!("{error:#}"), "cannot open the data directory");
-            return Ended::NoDataDirectory;
+            error!(%error, "the listen address is gone");
+            return Ended::NoAddress;
         }
     };
     let reason = loop {
@@ -121,7 +150,7 @@ async fn serve(
                 Request::Reload => house.reload(),
             },
             failure = house.failed() => {
-                error!(error = %failure, "a part of the program ended by itself");
+                error!(error = %format!("{failure:#}"), "a part of the program ended by itself");
                 house.close().await;
                 return Ended::Failure;
             }

@@ -2,11 +2,12 @@
 
 pub(crate) mod options;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use anyhow::Context as _;
 use collect::host::{self, Host};
-use model::{Clock, ComponentHealth, MetricFamily, SampleSink, Timestamp};
+use model::{Clock, ComponentHealth, HealthState, MetricFamily, SampleSink, Timestamp};
 use server::{Build, Ports, Server};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -16,7 +17,8 @@ use tracing::{info, warn};
 use tsdb::{OsDisk, Store};
 
 use crate::config::Config;
-use crate::{log, own_metrics, process};
+use crate::own_metrics::OwnMetrics;
+use crate::{log, process};
 
 /// Reads the configuration anew. Errors: all problems, ready to be shown.
 pub(crate) type Load = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
@@ -24,6 +26,16 @@ pub(crate) type Load = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
 /// The running program.
 pub(crate) struct House {
     rooms: Arc<Rooms>,
+    /// The HTTP server, which ends before what it reaches.
+    requests: Part,
+    /// Collection of this machine's figures and of our own.
+    collection: Part,
+    /// Reloads that a signal asked for; they may wait for a file as long as the file system likes.
+    reloads: JoinSet<()>,
+}
+
+/// Tasks that end together.
+struct Part {
     tasks: JoinSet<anyhow::Result<()>>,
     stop: CancellationToken,
 }
@@ -38,25 +50,35 @@ struct Rooms {
     server: Server,
     /// The collector of this machine's figures as configured; none when it is off.
     host: watch::Sender<Option<Arc<Host>>>,
+    /// Whether our own figures are stored.
+    own_metrics: AtomicBool,
     /// The configuration in force; the lock is held during a whole reload, so that two cannot mix.
     config: Mutex<Config>,
 }
 
+/// Opens the store, which reads its log and so may take a while.
+///
+/// Errors: the data directory cannot be used. What was recovered, and what was broken, the store logs itself.
+pub(crate) fn open_store(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<Store>, tsdb::Error> {
+    let options = options::store(config);
+    let (store, _recovery) = Store::open(Arc::new(OsDisk), &config.data_dir, clock, options)?;
+    Ok(Arc::new(store))
+}
+
 impl House {
-    /// Opens the store and starts all parts.
-    ///
-    /// Errors: the data directory cannot be used.
+    /// Starts all parts around an open store.
     pub(crate) fn build(
         config: Config,
         clock: Arc<dyn Clock>,
         level: log::LevelHandle,
         load: Load,
         listener: TcpListener,
-    ) -> anyhow::Result<Self> {
-        let address = listener
-            .local_addr()
-            .context("the listen address is gone")?;
-        let store = open_store(&config, &clock)?;
+        store: Arc<Store>,
+    ) -> std::io::Result<Self> {
+        let address = listener.local_addr()?;
         let host = options::host(&config).map(|host| Arc::new(Host::new(host, clock.clone())));
         let rooms = Arc::new_cyclic(|rooms| Rooms {
             started: clock.now(),
@@ -69,42 +91,56 @@ impl House {
             ),
             store,
             host: watch::Sender::new(host),
+            own_metrics: AtomicBool::new(config.store_own_metrics),
             config: Mutex::new(config),
             clock,
         });
 
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        let server = rooms.server.clone().run(listener, stop.clone());
-        tasks.spawn(async { server.await.context("the HTTP server ended") });
-        tasks.spawn(collect_host(rooms.clone(), stop.clone()));
-        tasks.spawn(own_metrics::run(
+        let mut requests = Part::new();
+        let server = rooms.server.clone().run(listener, requests.stop.clone());
+        requests
+            .tasks
+            .spawn(async { server.await.context("the HTTP server ended") });
+        let mut collection = Part::new();
+        let stop = &collection.stop;
+        collection
+            .tasks
+            .spawn(collect_host(rooms.clone(), stop.clone()));
+        let own = rooms.clone();
+        let recorder = OwnMetrics::new(
             rooms.store.clone(),
             rooms.clock.clone(),
-            address.to_string(),
-            {
-                let rooms = rooms.clone();
-                move || {
-                    rooms
-                        .config()
-                        .store_own_metrics
-                        .then(|| rooms.own_families())
-                }
-            },
-            stop.clone(),
-        ));
-        Ok(Self { rooms, tasks, stop })
+            &address.to_string(),
+        );
+        let families = move || {
+            own.own_metrics
+                .load(Ordering::Relaxed)
+                .then(|| own.own_families())
+        };
+        collection.tasks.spawn(recorder.run(families, stop.clone()));
+        Ok(Self {
+            rooms,
+            requests,
+            collection,
+            reloads: JoinSet::new(),
+        })
     }
 
-    /// Reads the configuration anew and applies it; a bad one changes nothing.
-    pub(crate) fn reload(&self) {
-        // Its outcome is logged; whoever sent the signal has no other way to learn it.
-        let _ = self.rooms.reload();
+    /// Begins to read the configuration anew; a bad one changes nothing. The outcome is logged, since whoever sent
+    /// the signal has no other way to learn it.
+    pub(crate) fn reload(&mut self) {
+        while self.reloads.try_join_next().is_some() {}
+        let rooms = self.rooms.clone();
+        self.reloads.spawn_blocking(move || _ = rooms.reload());
     }
 
     /// Waits until a part ends although nobody asked it to, and says why.
     pub(crate) async fn failed(&mut self) -> anyhow::Error {
-        match self.tasks.join_next().await {
+        let ended = tokio::select! {
+            ended = self.requests.tasks.join_next() => ended,
+            ended = self.collection.tasks.join_next() => ended,
+        };
+        match ended {
             Some(Ok(Ok(()))) | None => anyhow::anyhow!("it returned"),
             Some(Ok(Err(error))) => error,
             Some(Err(error)) => error.into(),
@@ -112,17 +148,31 @@ impl House {
     }
 
     /// Ends all parts in order: requests first, then collection, then the store.
-    pub(crate) async fn close(mut self) {
+    pub(crate) async fn close(self) {
+        self.requests.end().await;
+        self.collection.end().await;
+        let store = self.rooms.store.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        if let Ok(Err(error)) = closed {
+            warn!(%error, "cannot write out the store");
+        }
+    }
+}
+
+impl Part {
+    fn new() -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    async fn end(mut self) {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             if let Ok(Err(error)) = ended {
                 warn!(error = %format!("{error:#}"), "a part ended with an error");
             }
-        }
-        let store = self.rooms.store.clone();
-        let closed = tokio::task::spawn_blocking(move || store.close()).await;
-        if let Ok(Err(error)) = closed {
-            warn!(%error, "cannot write out the store");
         }
     }
 }
@@ -167,6 +217,8 @@ impl Rooms {
             .modify(|current| *current = level)
             .map_err(|error| error.to_string())?;
         self.server.set_limits(options::limits(new));
+        self.own_metrics
+            .store(new.store_own_metrics, Ordering::Relaxed);
         if old.host != new.host {
             let host = options::host(new);
             let host = host.map(|host| Arc::new(Host::new(host, self.clock.clone())));
@@ -175,8 +227,12 @@ impl Rooms {
         Ok(())
     }
 
-    /// Whether the store is replayed and the host was read once.
+    /// Whether the store takes samples and the host was read once.
     fn ready(&self) -> Result<(), String> {
+        let store = self.store.health();
+        if store.state == HealthState::Unhealthy {
+            return Err(store.reason);
+        }
         match self.host() {
             Some(host) if host.summary().is_none() => {
                 Err("the first collection of host metrics is not done yet".to_owned())
@@ -252,14 +308,6 @@ fn ports(rooms: &Weak<Rooms>, store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Por
             Rooms::ready,
         ),
     }
-}
-
-fn open_store(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<Store>> {
-    let options = options::store(config);
-    // What was recovered is logged by the store itself, broken records among it.
-    let (store, _recovery) =
-        Store::open(Arc::new(OsDisk), &config.data_dir, clock.clone(), options)?;
-    Ok(Arc::new(store))
 }
 
 fn build() -> Build {

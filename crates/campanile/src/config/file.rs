@@ -18,7 +18,7 @@ pub(super) fn parse(path: &Path, environment: &Environment) -> Result<Document, 
     let unreadable = |error: &io::Error| {
         let message = match error.kind() {
             io::ErrorKind::NotFound => {
-                "this file does not exist; create it, or name another with --config".to_owned()
+                "this file does not exist; create it, or name another".to_owned()
             }
             io::ErrorKind::PermissionDenied => {
                 "this file cannot be read: permission denied; allow it to the user that runs campanile"

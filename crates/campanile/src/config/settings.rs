@@ -112,7 +112,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "60%",
         kind: Kind::Memory(|draft, limit| draft.config.limits.memory = limit),
         flag: None,
-        meaning: "The memory that may be used: a share of the machine's or the container's, or a size.",
+        meaning: "The memory to plan with: a share of the machine's or the container's, or a size. Series and samples take at most \
+                  60 % of it, the oldest go first; the rest is for queries, each of which is bounded by `query.max_samples`.",
     },
     Setting {
         path: "limits.active_series",
@@ -121,7 +122,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             draft.config.limits.active_series = count;
         }),
         flag: None,
-        meaning: "The most series that may receive samples at the same time; 0 is no limit.",
+        meaning: "The most series with samples within the retention; 0 is no limit.",
     },
     Setting {
         path: "limits.request_body",

@@ -75,3 +75,19 @@ fn a_client_that_never_finishes_its_request_does_not_hold_up_the_end() {
     program.signal("TERM");
     assert_eq!(program.wait().code(), Some(0));
 }
+
+#[test]
+fn a_reload_that_waits_for_its_file_does_not_hold_up_the_end() {
+    let data = directory();
+    let config = data.path().join("campanile.yml");
+    std::fs::write(&config, "self: false\n").unwrap();
+    let mut program = Program::start(data.path(), &["--config", config.to_str().unwrap()]);
+    program.wait_until_ready();
+    std::fs::remove_file(&config).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&config).status();
+    assert!(made.unwrap().success());
+    program.signal("HUP");
+    program.signal("TERM");
+    program.wait_for_event("stopped");
+    assert_eq!(program.wait().code(), Some(0));
+}
