@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Bounds that hold from start to end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Connections that are open at once; the next one waits in the kernel's queue.
+    /// Connections that are open at once; for the next one those that lie idle are closed, or it waits.
     pub connections_max: usize,
     /// Requests that are answered at once; the next one gets 503.
     pub concurrent_requests: usize,

@@ -5,14 +5,16 @@ mod patience;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -35,14 +37,16 @@ pub(crate) async fn run(
     tracing::info!(%address, "listening");
     let router = server.router();
     let slots = Arc::new(Semaphore::new(server.config().connections_max));
+    let crowded = Arc::new(Notify::new());
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next() => report_panic(ended),
-            accepted = accept(&listener, &slots) => match accepted {
+            accepted = accept(&listener, &slots, &crowded) => match accepted {
                 Ok((stream, slot)) => {
-                    let served = serve(server.clone(), router.clone(), stream, shutdown.clone());
+                    let stop = Stop { shutdown: shutdown.clone(), crowded: crowded.clone() };
+                    let served = serve(server.clone(), router.clone(), stream, stop);
                     connections.spawn(async move {
                         served.await;
                         drop(slot);
@@ -61,10 +65,17 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// Accepts a connection when there is room. When there is none, those that lie idle have to go: otherwise whoever
+/// opens many and says nothing would keep everyone else out, health probes too.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
+    crowded: &Notify,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    if slots.available_permits() == 0 {
+        crowded.notify_waiters();
+    }
+    // The slot comes before the connection, since a connection in hand would be lost if the caller looked elsewhere.
     let slot = Arc::clone(slots)
         .acquire_owned()
         .await
@@ -73,11 +84,22 @@ async fn accept(
     Ok((stream, slot))
 }
 
-async fn serve(server: Server, router: Router, stream: TcpStream, shutdown: CancellationToken) {
+/// Why a connection may have to end before its client wants it to.
+struct Stop {
+    shutdown: CancellationToken,
+    crowded: Arc<Notify>,
+}
+
+async fn serve(server: Server, router: Router, stream: TcpStream, stop: Stop) {
     // Answers are written whole; waiting to fill a packet would only delay their last piece.
     let _ = stream.set_nodelay(true);
     let stream = Patience::new(stream, server.config().write_timeout);
-    let service = TowerToHyperService::new(router);
+    let has_asked = AtomicBool::new(false);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request| {
+        has_asked.store(true, Ordering::Relaxed);
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(server.config().header_timeout)
@@ -86,7 +108,15 @@ async fn serve(server: Server, router: Router, stream: TcpStream, shutdown: Canc
     let mut connection = pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = shutdown.cancelled() => {
+        () = stop.shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = stop.crowded.notified() => {
+            if !has_asked.load(Ordering::Relaxed) {
+                return;
+            }
+            // One that has asked before goes now if it is idle, and after its answer if it is not.
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -68,7 +68,7 @@ fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
 }
 
 /// Whether it is asked how the server is: a busy server that did not answer that would be restarted.
-fn is_probe(path: &str) -> bool {
+pub(crate) fn is_probe(path: &str) -> bool {
     path.starts_with("/health") || matches!(path, "/-/healthy" | "/-/ready")
 }
 

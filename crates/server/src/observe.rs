@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::Server;
+use crate::guard::is_probe;
 use crate::metrics::InFlight;
 
 /// The status under which a request is counted whose client went away before the answer, as nginx names it.
@@ -55,7 +56,8 @@ impl Drop for Observation {
         own.observe_request(self.method, route, self.status, took);
         let (method, path, status_code) = (self.method, self.path.as_str(), self.status);
         let duration_ms = took.as_secs_f64() * 1000.0;
-        if status_code >= 500 {
+        // A probe that is told "not yet" has failed nothing, and asks again every second.
+        if status_code >= 500 && !is_probe(path) {
             tracing::warn!(method, path, status_code, duration_ms, "request failed");
         } else {
             tracing::debug!(method, path, status_code, duration_ms, "request answered");

@@ -66,6 +66,32 @@ async fn until(is_so: impl Fn() -> bool) {
     panic!("it never came to be so");
 }
 
+#[tokio::test(start_paused = true)]
+async fn silent_connections_make_room_for_one_that_asks() {
+    let config = Config {
+        connections_max: 3,
+        header_timeout: Duration::from_secs(3600),
+        ..Config::default()
+    };
+    let listening = Listening::new(config).await;
+    let start = tokio::time::Instant::now();
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.push(listening.send(b"").await);
+    }
+    silent.push(
+        listening
+            .send(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await,
+    );
+    for _ in 0..3 {
+        let request = b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let answer = read_all(listening.send(request).await).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
 /// All that the server sends until it closes the connection.
 async fn read_all(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
