@@ -56,12 +56,37 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
+/// Seconds since 1970-01-01 UTC, with milliseconds if there are any, as Prometheus' API writes times.
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (seconds, millis) = (self.0.unsigned_abs() / 1000, self.0.unsigned_abs() % 1000);
+        match millis {
+            0 => write!(formatter, "{sign}{seconds}"),
+            _ => write!(formatter, "{sign}{seconds}.{millis:03}"),
+        }
     }
 }
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_shown_in_seconds() {
+        for (millis, shown) in [
+            (0, "0"),
+            (1_795_250_865_331, "1795250865.331"),
+            (1_795_250_865_000, "1795250865"),
+            (5, "0.005"),
+            (-1_500, "-1.500"),
+            (i64::MIN, "-9223372036854775.808"),
+        ] {
+            assert_eq!(Timestamp::from_millis(millis).to_string(), shown);
+        }
+    }
 }

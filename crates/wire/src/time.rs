@@ -1,8 +1,7 @@
 //! Times as people and Prometheus' API write them: RFC 3339, and seconds with a fraction.
 //!
 //! A calendar date becomes a day number by counting from March, so that the leap day comes last in its year
-//! (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"). It is written here rather than taken from a
-//! calendar library since nothing else in the program needs time zones or arithmetic on dates.
+//! (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"). No time zones are needed, so no calendar library is.
 
 use std::fmt;
 use std::time::Duration;

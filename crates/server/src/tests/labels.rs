@@ -71,7 +71,9 @@ async fn a_wrong_parameter_is_named() {
         ),
         (
             "/api/v1/series?match[]=up%7B",
-            expect![[r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"match[]\": 1:4: parse error: unexpected end of input inside braces"}"#]],
+            expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"match[]\": 1:4: parse error: unexpected end of input inside braces"}"#
+            ]],
         ),
         (
             "/api/v1/labels?start=yesterday",

@@ -100,7 +100,9 @@ async fn a_wrong_parameter_is_named() {
         ),
         (
             "/query?query=up%7B",
-            expect![[r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:4: parse error: unexpected end of input inside braces"}"#]],
+            expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:4: parse error: unexpected end of input inside braces"}"#
+            ]],
         ),
         (
             "/query?query=up&time=noon",

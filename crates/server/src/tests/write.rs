@@ -67,7 +67,7 @@ async fn good_samples_are_kept_when_others_are_refused() {
         &message("up", &[(90, 1.0), (60, 2.0), (60, 1.0), (30, 2.0)]),
     )
     .await;
-    expect![[r#"400 {"status":"error","errorType":"bad_data","error":"2 of 4 samples were refused, the first of them of series up{job=\"j\"}: sample at 1759999910123 is older than the newest of its series (1759999940123) by more than out_of_order_window"}"#]].assert_eq(&answer.shown());
+    expect![[r#"400 {"status":"error","errorType":"bad_data","error":"2 of 4 samples were refused, the first of them of series up{job=\"j\"}: sample at 1759999910.123 is older than the newest of its series (1759999940.123) by more than out_of_order_window"}"#]].assert_eq(&answer.shown());
     assert_eq!(
         answer.header("x-prometheus-remote-write-samples-written"),
         "2"

@@ -58,7 +58,7 @@ fn described(exposition: &Exposition) -> String {
         for point in points {
             shown.push_str(&format!("    {} {}", point.labels, point.value));
             if let Some(timestamp) = point.timestamp {
-                shown.push_str(&format!(" @{timestamp}"));
+                shown.push_str(&format!(" @{}", timestamp.as_millis()));
             }
             shown.push('\n');
         }

@@ -12,7 +12,7 @@ fn check(body: &str, expected: Expect) {
         Ok(metric) => {
             let mut shown = format!("{} {:?}", metric.name, metric.metadata);
             if let Some(timestamp) = metric.timestamp {
-                shown.push_str(&format!(" @{timestamp}"));
+                shown.push_str(&format!(" @{}", timestamp.as_millis()));
             }
             for (labels, value) in metric.samples {
                 shown.push_str(&format!("\n{labels} {value}"));
