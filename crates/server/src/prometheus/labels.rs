@@ -3,7 +3,7 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use model::{Scope, SeriesSource, SourceError, Timestamp};
+use model::{Matcher, Scope, SeriesSource, SourceError, Timestamp};
 
 use super::unescape::unescape;
 use super::{SUCCESS, TRUNCATED, finish, ok};
@@ -68,10 +68,12 @@ async fn list<T: 'static>(
     ask: impl FnOnce(&dyn SeriesSource, &Scope) -> Result<Vec<T>, SourceError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let limit = parameters.limit("limit")?;
-    let scope = read_scope(parameters, limit)?;
+    let mut scope = read_scope(parameters, limit)?;
+    let selectors: Vec<String> = parameters.all("match[]").map(str::to_owned).collect();
     let source = server.ports().source.clone();
     let timeout = server.limits().query_timeout;
     let work = move |_: &promql::Interrupt| {
+        scope.selectors = read_selectors(&selectors)?;
         let all = ask(&*source, &scope)?;
         let shown = limit.unwrap_or(usize::MAX).min(all.len());
         let mut body = String::from(SUCCESS);
@@ -88,23 +90,28 @@ async fn list<T: 'static>(
     Ok(ok(server.queries().run(server, timeout, work).await?))
 }
 
-/// One more than is wanted is asked for, to see whether something was cut.
+/// The scope but for its selectors. One more than is wanted is asked for, to see whether something was cut.
 fn read_scope(parameters: &Parameters, limit: Option<usize>) -> Result<Scope, ApiError> {
     let start = parameters.time("start")?.unwrap_or(Timestamp::MIN);
     let end = parameters.time("end")?.unwrap_or(Timestamp::MAX);
     if end < start {
         return Err(ApiError::parameter("end", "it is before start"));
     }
-    let mut selectors = Vec::new();
-    for text in parameters.all("match[]") {
-        let matchers =
-            promql::parse_selector(text).map_err(|error| ApiError::parameter("match[]", error))?;
-        selectors.push(matchers);
-    }
     Ok(Scope {
-        selectors,
+        selectors: Vec::new(),
         start,
         end,
         limit: limit.map_or(0, |limit| limit.saturating_add(1)),
     })
+}
+
+/// Compiles regular expressions, which takes its time.
+fn read_selectors(texts: &[String]) -> Result<Vec<Vec<Matcher>>, ApiError> {
+    let mut selectors = Vec::with_capacity(texts.len());
+    for text in texts {
+        let matchers =
+            promql::parse_selector(text).map_err(|error| ApiError::parameter("match[]", error))?;
+        selectors.push(matchers);
+    }
+    Ok(selectors)
 }

@@ -72,7 +72,7 @@ async fn a_wrong_parameter_is_named() {
         (
             "/api/v1/series?match[]=up%7B",
             expect![[
-                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"match[]\": 1:4: parse error: unexpected end of input in label matching, expected identifier or \"}\""}"#
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"match[]\": 1:4: parse error: unexpected end of input inside braces"}"#
             ]],
         ),
         (

@@ -101,7 +101,7 @@ async fn a_wrong_parameter_is_named() {
         (
             "/query?query=up%7B",
             expect![[
-                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:4: parse error: unexpected end of input in label matching, expected identifier or \"}\""}"#
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:4: parse error: unexpected end of input inside braces"}"#
             ]],
         ),
         (
@@ -204,6 +204,22 @@ async fn a_query_that_takes_too_long_is_stopped() {
     let metrics = bench.get("/metrics").await.text().to_owned();
     let line = r#"campanile_query_requests_total{kind="instant",result="timeout"} 2"#;
     assert!(metrics.contains(line), "{metrics}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_query_is_parsed_only_when_it_is_its_turn() {
+    let limits = Limits {
+        query_timeout: Duration::from_secs(5),
+        ..Limits::default()
+    };
+    let bench = filled();
+    bench.server.set_limits(limits);
+    let slots = hold_all_slots(&bench).await;
+    for uri in ["/query?query=up%7B", "/series?match[]=up%7B"] {
+        let uri = format!("/api/v1{uri}");
+        assert_eq!(bench.get(&uri).await.status, 503, "{uri}");
+    }
+    drop(slots);
 }
 
 #[tokio::test]
