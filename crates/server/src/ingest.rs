@@ -16,6 +16,7 @@ use wire::json_ingest::{self, IngestError, IngestedMetric};
 use crate::error::{ApiError, ErrorType};
 use crate::metrics::Protocol;
 use crate::parameters::{Parameters, media_type, path_name};
+use crate::query_gate::Caller;
 use crate::{Server, answer, body, json};
 
 /// Metrics in one batch.
@@ -146,7 +147,7 @@ pub(crate) async fn latest(
         end: now,
     };
     let source = server.ports().source.clone();
-    let work = move |_: &promql::Interrupt| {
+    let work = move |caller: &Caller| {
         let selected = source.select(&selection)?;
         let mut columns = SampleColumns::default();
         let mut body = String::from(r#"{"name":"#);
@@ -154,6 +155,7 @@ pub(crate) async fn latest(
         body.push_str(r#","series":["#);
         let mut shown = 0;
         for index in 0..selected.len() {
+            caller.require()?;
             columns.clear();
             selected.read(index, &mut columns)?;
             let newest = columns.timestamps.last().zip(columns.values.last());
@@ -168,6 +170,7 @@ pub(crate) async fn latest(
             }
             json::separate(&mut body, shown);
             push_latest(&mut body, selected.labels(index), *timestamp, *value);
+            answer::check_length(body.len(), answer::LIST_BYTES_MAX)?;
             shown += 1;
         }
         body.push_str("]}");

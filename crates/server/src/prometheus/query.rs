@@ -9,7 +9,7 @@ use promql::{Answer, EvalError, Expr, Interrupt, Window};
 use super::{SUCCESS, TRUNCATED, finish, ok, result};
 use crate::error::{ApiError, ErrorType};
 use crate::parameters::Parameters;
-use crate::query_gate::timed_out;
+use crate::query_gate::{Caller, timed_out};
 use crate::{Limits, Server};
 
 /// Points of one series; more than any screen has, and Prometheus' number.
@@ -97,10 +97,10 @@ impl Question {
     ) -> Result<Response, ApiError> {
         let observation = server.own().start_query(server.clock(), kind);
         let (own, timeout) = (server.clone(), self.timeout);
-        let work = move |interrupt: &Interrupt| {
+        let work = move |caller: &Caller| {
             let expression =
                 promql::parse(&self.text).map_err(|error| ApiError::parameter("query", error))?;
-            let answer = evaluate(&expression, &self.evaluation, interrupt)
+            let answer = evaluate(&expression, &self.evaluation, caller.interrupt())
                 .map_err(|error| refusal(error, timeout))?;
             own.own().samples_read.inc_by(answer.samples_read);
             Ok(show(answer, self.series_max))

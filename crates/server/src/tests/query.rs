@@ -7,6 +7,7 @@ use model::Timestamp;
 
 use super::Bench;
 use crate::error::ApiError;
+use crate::query_gate::Caller;
 use crate::{Config, Limits};
 
 fn filled() -> Bench {
@@ -288,12 +289,13 @@ async fn a_query_that_nobody_waits_for_is_told_to_stop() {
     let (started, mut has_started) = tokio::sync::mpsc::channel(1);
     let (ended, mut has_ended) = tokio::sync::mpsc::channel(1);
     let store = bench.store.clone();
-    let work = move |interrupt: &promql::Interrupt| -> Result<(), ApiError> {
+    let work = move |caller: &Caller| -> Result<(), ApiError> {
         started.blocking_send(()).unwrap();
         let expression = promql::parse("up").unwrap();
         let limits = promql::Limits::default();
         let at = Timestamp::from_millis(0);
-        let evaluate = || promql::evaluate_instant(&*store, &expression, at, &limits, interrupt);
+        let evaluate =
+            || promql::evaluate_instant(&*store, &expression, at, &limits, caller.interrupt());
         while evaluate().is_ok() {}
         ended.blocking_send(()).unwrap();
         Ok(())
@@ -310,7 +312,7 @@ async fn a_query_that_nobody_waits_for_is_told_to_stop() {
 async fn a_panic_is_an_error_and_no_secret() {
     let bench = Bench::new();
     let hour = Duration::from_secs(3600);
-    let work = |_: &promql::Interrupt| -> Result<(), ApiError> { panic!("secret") };
+    let work = |_: &Caller| -> Result<(), ApiError> { panic!("secret") };
     let result = bench.server.queries().run(&bench.server, hour, work).await;
     let expected = ApiError::internal("the server made a mistake, see its log");
     assert_eq!(result, Err(expected));
