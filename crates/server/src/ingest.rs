@@ -114,20 +114,49 @@ fn store(
     }
     let batch = SampleBatch::packed(samples);
     let appended = append(server, Protocol::Json, &batch)?;
-    let mut refused: Vec<(usize, String)> = Vec::new();
+    let mut refused: Vec<Refused> = Vec::new();
     for rejected in &appended.rejected {
         let place = places[rejected.row];
-        // A histogram has many samples; the first reason speaks for all of them.
-        if refused.last().is_none_or(|(last, _)| *last != place) {
-            refused.push((place, rejected.reason.to_string()));
+        match refused.last_mut().filter(|last| last.place == place) {
+            Some(last) => last.samples += 1,
+            // A histogram has many samples; the first reason speaks for all of them.
+            None => refused.push(Refused {
+                place,
+                samples: 1,
+                reason: rejected.reason.to_string(),
+            }),
         }
     }
-    let descriptions: Vec<(String, Metadata)> = metrics
-        .into_iter()
-        .map(|(_, metric)| (metric.name, metric.metadata))
-        .collect();
-    describe(server, &descriptions)?;
-    Ok(refused)
+    let pushed = described(metrics, &refused);
+    let source = &*server.ports().source;
+    describe(server, &server.descriptions().complete(source, pushed)?)?;
+    let told = refused.into_iter();
+    Ok(told
+        .map(|refused| (refused.place, refused.reason))
+        .collect())
+}
+
+/// A metric of which samples were refused.
+struct Refused {
+    place: usize,
+    samples: usize,
+    reason: String,
+}
+
+/// The descriptions of the metrics of which a sample was accepted; both lists are in the order of their places.
+fn described(
+    metrics: Vec<(usize, IngestedMetric)>,
+    refused: &[Refused],
+) -> Vec<(String, Metadata)> {
+    let mut refused = refused.iter().peekable();
+    let mut descriptions = Vec::with_capacity(metrics.len());
+    for (place, metric) in metrics {
+        let faults = refused.next_if(|refused| refused.place == place);
+        if faults.is_none_or(|faults| faults.samples < metric.samples.len()) {
+            descriptions.push((metric.name, metric.metadata));
+        }
+    }
+    descriptions
 }
 
 /// `GET /api/v1/metrics/latest/{name}`: the newest sample of each series, no older than the lookback.
