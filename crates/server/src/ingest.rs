@@ -16,13 +16,14 @@ use wire::json_ingest::{self, IngestError, IngestedMetric};
 use crate::error::{ApiError, ErrorType};
 use crate::metrics::Protocol;
 use crate::parameters::{Parameters, media_type, path_name};
+use crate::prometheus::{TRUNCATED, finish};
 use crate::query_gate::Caller;
 use crate::{Server, answer, body, json};
 
 /// Metrics in one batch.
 const BATCH_METRICS_MAX: usize = 100_000;
 
-/// Series of which `/latest` tells.
+/// Series of which `/latest` tells when no other limit is given.
 const LATEST_SERIES_MAX: usize = 10_000;
 
 /// `POST /api/v1/metrics/ingest`: one metric.
@@ -183,6 +184,7 @@ pub(crate) async fn latest(
         json::push_string(&mut body, &name);
         body.push_str(r#","series":["#);
         let mut shown = 0;
+        let mut is_truncated = false;
         for index in 0..selected.len() {
             caller.require()?;
             columns.clear();
@@ -192,17 +194,17 @@ pub(crate) async fn latest(
                 continue;
             };
             if shown == limit {
-                return Err(ApiError::new(
-                    ErrorType::Execution,
-                    format!("{name:?} has more than {limit} series: query them with /api/v1/query"),
-                ));
+                is_truncated = true;
+                break;
             }
             json::separate(&mut body, shown);
             push_latest(&mut body, selected.labels(index), *timestamp, *value);
             answer::check_length(body.len(), answer::LIST_BYTES_MAX)?;
             shown += 1;
         }
-        body.push_str("]}");
+        body.push(']');
+        let warnings: &[&str] = if is_truncated { &[TRUNCATED] } else { &[] };
+        finish(&mut body, warnings, &[""; 0]);
         match shown {
             0 => Err(unknown_metric(&name)),
             _ => Ok(body),

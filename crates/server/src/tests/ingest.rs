@@ -51,7 +51,7 @@ async fn the_latest_value_is_recent_and_not_stale() {
         (&[("__name__", "y")], &[(301, 1.0)]),
     ]);
     expect![[r#"200 {"name":"x","series":[{"labels":{"a":"nan"},"value":null,"timestamp":1759999970.123},{"labels":{"a":"two"},"value":2,"timestamp":1759999970.123}]}"#]].assert_eq(&bench.get("/api/v1/metrics/latest/x").await.shown());
-    expect![[r#"422 {"status":"error","errorType":"execution","error":"\"x\" has more than 1 series: query them with /api/v1/query"}"#]].assert_eq(&bench.get("/api/v1/metrics/latest/x?limit=1").await.shown());
+    expect![[r#"200 {"name":"x","series":[{"labels":{"a":"nan"},"value":null,"timestamp":1759999970.123}],"warnings":["results truncated due to limit"]}"#]].assert_eq(&bench.get("/api/v1/metrics/latest/x?limit=1").await.shown());
     expect![[r#"404 {"status":"error","errorType":"not_found","error":"no series named \"y\" has a recent sample"}"#]].assert_eq(&bench.get("/api/v1/metrics/latest/y").await.shown());
 }
 
