@@ -9,7 +9,7 @@ use thiserror::Error;
 
 /// Why a collector has nothing, or less than it should.
 #[derive(Debug, Error)]
-pub enum CollectError {
+pub(crate) enum CollectError {
     /// This kernel does not offer what the collector reads; that is no fault.
     #[error("this kernel has no {}", path.display())]
     NoData {
@@ -54,13 +54,13 @@ pub enum CollectError {
 /// A fault in a text, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("line {line} field {field}: {message}")]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The field in the line, from 1.
-    pub field: usize,
+    pub(crate) field: usize,
     /// What is wrong.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 fn and_more(more: usize) -> String {

@@ -49,8 +49,6 @@ const DEADLINE_MIN: Duration = Duration::from_millis(200);
 /// What is measured, how often, and where the kernel's files are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Whether this machine is measured at all.
-    pub enabled: bool,
     /// The time between two collections, at least 1 s.
     pub interval: Duration,
     /// Where /proc is; in a container where the machine's is mounted.
@@ -64,7 +62,6 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            enabled: true,
             interval: Duration::from_secs(5),
             procfs: PathBuf::from("/proc"),
             sysfs: PathBuf::from("/sys"),
@@ -75,25 +72,25 @@ impl Default for Config {
 
 /// What one round of all collectors yielded.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Collection {
+pub(crate) struct Collection {
     /// When it began, on the wall clock.
-    pub timestamp: Timestamp,
+    pub(crate) timestamp: Timestamp,
     /// When it began, on the monotonic clock.
-    pub monotonic: Duration,
+    pub(crate) monotonic: Duration,
     /// The families sorted by name, those of the collectors' success and duration among them. None is empty; points
     /// are in the kernel's order.
-    pub families: Vec<MetricFamily>,
+    pub(crate) families: Vec<MetricFamily>,
     /// Why collectors yielded nothing or not all, by their names.
-    pub failures: BTreeMap<&'static str, Failure>,
+    pub(crate) failures: BTreeMap<&'static str, Failure>,
 }
 
 /// A collector's failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// Why, for people.
-    pub reason: String,
+    pub(crate) reason: String,
     /// Whether it is only that this kernel does not offer the figures.
-    pub no_data: bool,
+    pub(crate) no_data: bool,
 }
 
 /// The collectors of this machine and what they have yielded last.
@@ -110,11 +107,7 @@ impl Host {
     pub fn new(config: Config, clock: Arc<dyn Clock>) -> Self {
         let deadline = config.interval.mul_f64(0.8);
         let deadline = deadline.clamp(DEADLINE_MIN, DEADLINE_MAX);
-        let collectors = if config.enabled {
-            collectors(&config, deadline, &clock)
-        } else {
-            Vec::new()
-        };
+        let collectors = collectors(&config, deadline, &clock);
         Self::with_collectors(config, clock, deadline, collectors)
     }
 
@@ -134,7 +127,8 @@ impl Host {
     }
 
     /// Runs every collector once. It blocks until all have answered or missed their deadline, at most about 4 s.
-    pub fn collect(&self) -> Collection {
+    #[cfg(test)]
+    pub(crate) fn collect(&self) -> Collection {
         let collection = self.collect_at(self.clock.now());
         Collection::clone(&collection)
     }

@@ -6,4 +6,4 @@
 mod error;
 pub mod host;
 
-pub use error::{CollectError, Problem};
+use error::{CollectError, Problem};

@@ -4,6 +4,24 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use crate::error::{ApiError, ErrorType};
+
+/// Bytes of a list in one answer. The store tells all that there is, which nothing else bounds.
+pub(crate) const LIST_BYTES_MAX: usize = 64 << 20;
+
+/// Whether a list that has grown to so many bytes may grow on.
+pub(crate) fn check_length(bytes: usize, bytes_max: usize) -> Result<(), ApiError> {
+    if bytes > bytes_max {
+        return Err(ApiError::new(
+            ErrorType::Execution,
+            format!(
+                "the answer is longer than {bytes_max} bytes: ask for less with match[] or limit"
+            ),
+        ));
+    }
+    Ok(())
+}
+
 /// An answer in JSON.
 pub(crate) fn json(status: StatusCode, body: String) -> Response {
     typed(status, HeaderValue::from_static("application/json"), body)

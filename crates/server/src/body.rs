@@ -53,13 +53,12 @@ async fn collect(
     let bytes_max = server.config().request_body_max;
     let announced = headers
         .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok())
-        .unwrap_or(0);
-    if announced > bytes_max {
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|announced| announced > bytes_max) {
         return Err(too_large(bytes_max));
     }
     // What is announced is only reserved in the first piece: the sender must pay for the rest with bytes.
-    let mut bytes = Vec::with_capacity(announced.min(PIECE_BYTES));
+    let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(PIECE_BYTES));
     let mut budget: Option<OwnedSemaphorePermit> = None;
     while let Some(frame) = stream.frame().await {
         let frame = frame.map_err(|_| ApiError::bad_data("the request's body broke off"))?;
@@ -70,10 +69,10 @@ async fn collect(
             return Err(too_large(bytes_max));
         }
         charge(server, &mut budget, bytes.len() + data.len())?;
-        if bytes.capacity() < bytes.len() + data.len() {
-            // At least doubles, but does not pass what was announced.
-            let wanted = announced.min(bytes.len() * 2).saturating_sub(bytes.len());
-            bytes.reserve_exact(wanted.max(data.len()));
+        let needed = bytes.len() + data.len();
+        if bytes.capacity() < needed {
+            let capacity = grown(bytes.capacity(), needed, announced.unwrap_or(bytes_max));
+            bytes.reserve_exact(capacity - bytes.len());
         }
         bytes.extend_from_slice(&data);
     }
@@ -81,6 +80,11 @@ async fn collect(
         bytes,
         _budget: budget,
     })
+}
+
+/// The next capacity: it at least doubles, but does not pass what is expected at most.
+fn grown(capacity: usize, needed: usize, expected_max: usize) -> usize {
+    expected_max.min(capacity * 2).max(needed)
 }
 
 /// Takes from the common budget what `length` bytes need beyond what is already held.
@@ -120,4 +124,24 @@ fn too_large(bytes_max: usize) -> ApiError {
         "the request's body is larger than {bytes_max} bytes: send it in smaller parts"
     ))
     .with_status(StatusCode::PAYLOAD_TOO_LARGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_without_announced_length_grows_by_doubling() {
+        let (mut capacity, mut steps) = (0, 0);
+        for needed in (1..=16 << 10).map(|frames| frames << 10) {
+            if capacity < needed {
+                capacity = grown(capacity, needed, 16 << 20);
+                steps += 1;
+            }
+        }
+        assert_eq!((capacity, steps), (16 << 20, 15));
+        assert_eq!(grown(10, 11, 15), 15);
+        // A sender that announced too little is cut off elsewhere.
+        assert_eq!(grown(10, 16, 15), 16);
+    }
 }

@@ -16,12 +16,14 @@ use wire::json_ingest::{self, IngestError, IngestedMetric};
 use crate::error::{ApiError, ErrorType};
 use crate::metrics::Protocol;
 use crate::parameters::{Parameters, media_type, path_name};
+use crate::prometheus::{TRUNCATED, finish};
+use crate::query_gate::Caller;
 use crate::{Server, answer, body, json};
 
 /// Metrics in one batch.
 const BATCH_METRICS_MAX: usize = 100_000;
 
-/// Series of which `/latest` tells.
+/// Series of which `/latest` tells when no other limit is given.
 const LATEST_SERIES_MAX: usize = 10_000;
 
 /// `POST /api/v1/metrics/ingest`: one metric.
@@ -113,20 +115,49 @@ fn store(
     }
     let batch = SampleBatch::packed(samples);
     let appended = append(server, Protocol::Json, &batch)?;
-    let mut refused: Vec<(usize, String)> = Vec::new();
+    let mut refused: Vec<Refused> = Vec::new();
     for rejected in &appended.rejected {
         let place = places[rejected.row];
-        // A histogram has many samples; the first reason speaks for all of them.
-        if refused.last().is_none_or(|(last, _)| *last != place) {
-            refused.push((place, rejected.reason.to_string()));
+        match refused.last_mut().filter(|last| last.place == place) {
+            Some(last) => last.samples += 1,
+            // A histogram has many samples; the first reason speaks for all of them.
+            None => refused.push(Refused {
+                place,
+                samples: 1,
+                reason: rejected.reason.to_string(),
+            }),
         }
     }
-    let descriptions: Vec<(String, Metadata)> = metrics
-        .into_iter()
-        .map(|(_, metric)| (metric.name, metric.metadata))
-        .collect();
-    describe(server, &descriptions)?;
-    Ok(refused)
+    let pushed = described(metrics, &refused);
+    let source = &*server.ports().source;
+    describe(server, &server.descriptions().complete(source, pushed)?)?;
+    let told = refused.into_iter();
+    Ok(told
+        .map(|refused| (refused.place, refused.reason))
+        .collect())
+}
+
+/// A metric of which samples were refused.
+struct Refused {
+    place: usize,
+    samples: usize,
+    reason: String,
+}
+
+/// The descriptions of the metrics of which a sample was accepted; both lists are in the order of their places.
+fn described(
+    metrics: Vec<(usize, IngestedMetric)>,
+    refused: &[Refused],
+) -> Vec<(String, Metadata)> {
+    let mut refused = refused.iter().peekable();
+    let mut descriptions = Vec::with_capacity(metrics.len());
+    for (place, metric) in metrics {
+        let faults = refused.next_if(|refused| refused.place == place);
+        if faults.is_none_or(|faults| faults.samples < metric.samples.len()) {
+            descriptions.push((metric.name, metric.metadata));
+        }
+    }
+    descriptions
 }
 
 /// `GET /api/v1/metrics/latest/{name}`: the newest sample of each series, no older than the lookback.
@@ -146,14 +177,16 @@ pub(crate) async fn latest(
         end: now,
     };
     let source = server.ports().source.clone();
-    let work = move |_: &promql::Interrupt| {
+    let work = move |caller: &Caller| {
         let selected = source.select(&selection)?;
         let mut columns = SampleColumns::default();
         let mut body = String::from(r#"{"name":"#);
         json::push_string(&mut body, &name);
         body.push_str(r#","series":["#);
         let mut shown = 0;
+        let mut is_truncated = false;
         for index in 0..selected.len() {
+            caller.require()?;
             columns.clear();
             selected.read(index, &mut columns)?;
             let newest = columns.timestamps.last().zip(columns.values.last());
@@ -161,16 +194,17 @@ pub(crate) async fn latest(
                 continue;
             };
             if shown == limit {
-                return Err(ApiError::new(
-                    ErrorType::Execution,
-                    format!("{name:?} has more than {limit} series: query them with /api/v1/query"),
-                ));
+                is_truncated = true;
+                break;
             }
             json::separate(&mut body, shown);
             push_latest(&mut body, selected.labels(index), *timestamp, *value);
+            answer::check_length(body.len(), answer::LIST_BYTES_MAX)?;
             shown += 1;
         }
-        body.push_str("]}");
+        body.push(']');
+        let warnings: &[&str] = if is_truncated { &[TRUNCATED] } else { &[] };
+        finish(&mut body, warnings, &[""; 0]);
         match shown {
             0 => Err(unknown_metric(&name)),
             _ => Ok(body),

@@ -12,6 +12,7 @@ mod body;
 mod compression;
 mod config;
 mod connection;
+mod descriptions;
 mod error;
 mod exposition;
 mod guard;

@@ -17,10 +17,10 @@ use crate::{answer, json};
 const SUCCESS: &str = r#"{"status":"success","data":"#;
 
 /// What Prometheus says when a `limit` cut the answer.
-const TRUNCATED: &str = "results truncated due to limit";
+pub(crate) const TRUNCATED: &str = "results truncated due to limit";
 
-/// Ends an answer that began with [`SUCCESS`].
-fn finish(body: &mut String, warnings: &[impl AsRef<str>], infos: &[impl AsRef<str>]) {
+/// Ends an answer that is an object, such as one that began with [`SUCCESS`].
+pub(crate) fn finish(body: &mut String, warnings: &[impl AsRef<str>], infos: &[impl AsRef<str>]) {
     if !warnings.is_empty() {
         body.push_str(r#","warnings":"#);
         json::push_strings(body, warnings);

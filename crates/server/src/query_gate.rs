@@ -1,7 +1,7 @@
 //! The gate that queries pass: so many run, so many wait, and each is stopped when nobody waits for it any more.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
@@ -21,6 +21,34 @@ pub(crate) struct QueryGate {
     waiting_gauge: Gauge,
 }
 
+/// Who waits for the answer to a query; clones share their patience.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caller {
+    interrupt: Interrupt,
+    is_gone: Arc<AtomicBool>,
+}
+
+impl Caller {
+    /// What an evaluation polls.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    /// An error, which nobody will read, if nobody waits any more.
+    pub(crate) fn require(&self) -> Result<(), ApiError> {
+        if self.is_gone.load(Ordering::Relaxed) {
+            let message = "nobody waits for the answer any more";
+            return Err(ApiError::new(ErrorType::Canceled, message));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn leave(&self, reason: Stop) {
+        self.interrupt.stop(reason);
+        self.is_gone.store(true, Ordering::Relaxed);
+    }
+}
+
 impl QueryGate {
     pub(crate) fn new(running_max: usize, waiting_max: usize, metrics: &Metrics) -> Self {
         Self {
@@ -35,7 +63,7 @@ impl QueryGate {
 
     /// Waits for a slot and lets `work` run on a thread of its own.
     ///
-    /// When `timeout` passes or this future is dropped (the client hung up), `work` is told so by its interrupt. Its
+    /// When `timeout` passes or this future is dropped (the client hung up), `work` is told so by its caller. Its
     /// slot is free again only when it has really ended.
     ///
     /// Errors: those of `work`; too many queries wait already; the time was over.
@@ -43,23 +71,23 @@ impl QueryGate {
         &self,
         server: &Server,
         timeout: Duration,
-        work: impl FnOnce(&Interrupt) -> Result<T, ApiError> + Send + 'static,
+        work: impl FnOnce(&Caller) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let interrupt = Interrupt::default();
-        let stop = StopOnDrop(interrupt.clone());
+        let caller = Caller::default();
+        let waits = LeaveOnDrop(caller.clone());
         let evaluation = async {
             let slot = self.slot().await?;
             let in_flight = InFlight::enter(&self.in_flight_gauge);
             let guarded = move || {
                 let _held = (slot, in_flight);
-                work(&interrupt)
+                work(&caller)
             };
             server.blocking(guarded).await?
         };
         match tokio::time::timeout(timeout, evaluation).await {
             Ok(result) => result,
             Err(_) => {
-                stop.0.stop(Stop::TimedOut);
+                waits.0.leave(Stop::TimedOut);
                 Err(timed_out(timeout))
             }
         }
@@ -116,10 +144,10 @@ impl Drop for Place<'_> {
 }
 
 /// Stops the query when its client is gone; one that has ended does not mind.
-struct StopOnDrop(Interrupt);
+struct LeaveOnDrop(Caller);
 
-impl Drop for StopOnDrop {
+impl Drop for LeaveOnDrop {
     fn drop(&mut self) {
-        self.0.stop(Stop::Cancelled);
+        self.0.leave(Stop::Cancelled);
     }
 }

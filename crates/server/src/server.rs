@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::descriptions::Descriptions;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::query_gate::QueryGate;
@@ -28,6 +29,7 @@ struct Shared {
     config: Config,
     limits: ArcSwap<Limits>,
     metrics: Metrics,
+    descriptions: Descriptions,
     queries: QueryGate,
     requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
@@ -48,6 +50,7 @@ impl Server {
                     config.request_bodies_total_max,
                 ))),
                 appends: Arc::new(Semaphore::new(config.concurrent_appends)),
+                descriptions: Descriptions::default(),
                 draining: AtomicBool::new(false),
                 ports,
                 build,
@@ -102,6 +105,10 @@ impl Server {
 
     pub(crate) fn own(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    pub(crate) fn descriptions(&self) -> &Descriptions {
+        &self.shared.descriptions
     }
 
     pub(crate) fn queries(&self) -> &QueryGate {

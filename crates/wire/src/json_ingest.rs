@@ -38,11 +38,11 @@ pub enum IngestError {
     /// What the body or metric says is not right; each problem names its field and what would be right.
     #[error("{}", .0.join("; "))]
     Invalid(Vec<String>),
-    /// There are too many metrics in one body.
-    #[error("{count} metrics in one request, at most {limit} are allowed: send smaller requests")]
+    /// There is too much in one body.
+    #[error("more than {limit} {what} in one request: send smaller requests")]
     TooMany {
-        /// How many there are.
-        count: usize,
+        /// Of what, in the plural.
+        what: &'static str,
         /// How many are allowed.
         limit: usize,
     },
@@ -50,21 +50,23 @@ pub enum IngestError {
 
 /// Reads the body of `/api/v1/metrics/ingest`.
 ///
-/// Errors: no JSON, or all faults of the metric.
+/// Errors: no JSON, more than a million values, or all faults of the metric.
 pub fn parse_one(body: &[u8]) -> Result<IngestedMetric, IngestError> {
-    metric::read(read_json(body)?)
+    metric::read(json::read(body, usize::MAX)?)
 }
 
 /// Reads the body of `/api/v1/metrics/batch`; a metric that is wrong stands in the list as its error, in its place.
 ///
-/// Errors: no JSON, no object with a list `metrics` alone, more than `item_limit` metrics.
+/// Errors: no JSON, no object with a list `metrics` alone, more than `item_limit` metrics or a million values.
 pub fn parse_batch(
     body: &[u8],
     item_limit: usize,
 ) -> Result<Vec<Result<IngestedMetric, IngestError>>, IngestError> {
     let mut problems = Vec::new();
     let mut metrics = None;
-    if let Some(mut fields) = fields::Fields::of(read_json(body)?, &["metrics"], &mut problems) {
+    if let Some(mut fields) =
+        fields::Fields::of(json::read(body, item_limit)?, &["metrics"], &mut problems)
+    {
         metrics = match fields.take("metrics") {
             Some(Json::Array(items)) => Some(items),
             Some(other) => {
@@ -78,22 +80,9 @@ pub fn parse_batch(
         };
     }
     match metrics {
-        Some(items) if problems.is_empty() => {
-            let count = items.len();
-            if count > item_limit {
-                return Err(IngestError::TooMany {
-                    count,
-                    limit: item_limit,
-                });
-            }
-            Ok(items.into_iter().map(metric::read).collect())
-        }
+        Some(items) if problems.is_empty() => Ok(items.into_iter().map(metric::read).collect()),
         _ => Err(IngestError::Invalid(problems)),
     }
-}
-
-fn read_json(body: &[u8]) -> Result<Json, IngestError> {
-    serde_json::from_slice(body).map_err(|error| IngestError::Syntax(error.to_string()))
 }
 
 #[cfg(test)]

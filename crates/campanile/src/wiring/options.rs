@@ -35,7 +35,6 @@ pub(super) fn store(config: &Config) -> tsdb::Config {
 pub(super) fn host(config: &Config) -> Option<host::Config> {
     let host = &config.host;
     host.enabled.then(|| host::Config {
-        enabled: true,
         interval: host.interval,
         procfs: host.procfs.clone(),
         sysfs: host.sysfs.clone(),

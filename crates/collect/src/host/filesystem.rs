@@ -3,7 +3,7 @@
 //! A call on a dead mount never returns, so each has a deadline. While one hangs, `node_filesystem_device_error` of its
 //! mount is 1, its other metrics are absent, and no second call is made. The labels are those of node_exporter up to 1.6.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -98,11 +98,12 @@ impl Filesystem {
             jobs.push((mountpoint.clone(), path));
         }
         let answers = self.workers.run(jobs, self.deadline);
-        let usage = |mount: &Mount| {
-            let mut in_time = answers.in_time.iter();
-            let (_, answer) = in_time.find(|(key, _)| *key == mount.mountpoint)?;
-            answer.as_ref().ok().copied()
-        };
+        let usages: BTreeMap<String, Usage> = answers
+            .in_time
+            .into_iter()
+            .filter_map(|(mountpoint, answer)| Some((mountpoint, answer.ok()?)))
+            .collect();
+        let usage = |mount: &Mount| usages.get(&mount.mountpoint).copied();
         mounts.iter().map(usage).collect()
     }
 }

@@ -19,12 +19,8 @@ const SECOND_COLLECTION: Duration = Duration::from_millis(250);
 
 /// Collects every interval and stores the samples with `job="node"` and `instance`, until shutdown.
 ///
-/// It collects at once, again a quarter of a second later, and from then on at whole multiples of the interval. A host
-/// that is not enabled returns at once.
+/// It collects at once, again a quarter of a second later, and from then on at whole multiples of the interval.
 pub async fn run(host: Arc<Host>, sink: Arc<dyn SampleSink>, shutdown: CancellationToken) {
-    if !host.config.enabled {
-        return;
-    }
     let mut schedule = Schedule::new(host.config.interval);
     let mut recorder = Recorder::new(Arc::clone(&host), sink);
     let mut due = None;

@@ -3,12 +3,14 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use model::{Scope, SeriesSource, SourceError, Timestamp};
+use model::{Matcher, Scope, SeriesSource, SourceError, Timestamp};
 
 use super::unescape::unescape;
 use super::{SUCCESS, TRUNCATED, finish, ok};
+use crate::answer::{LIST_BYTES_MAX, check_length};
 use crate::error::ApiError;
 use crate::parameters::{Parameters, path_name};
+use crate::query_gate::Caller;
 use crate::{Server, json};
 
 /// `/api/v1/series`
@@ -68,43 +70,94 @@ async fn list<T: 'static>(
     ask: impl FnOnce(&dyn SeriesSource, &Scope) -> Result<Vec<T>, SourceError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let limit = parameters.limit("limit")?;
-    let scope = read_scope(parameters, limit)?;
+    let mut scope = read_scope(parameters, limit)?;
+    let selectors: Vec<String> = parameters.all("match[]").map(str::to_owned).collect();
     let source = server.ports().source.clone();
     let timeout = server.limits().query_timeout;
-    let work = move |_: &promql::Interrupt| {
+    let work = move |caller: &Caller| {
+        scope.selectors = read_selectors(&selectors, caller)?;
         let all = ask(&*source, &scope)?;
-        let shown = limit.unwrap_or(usize::MAX).min(all.len());
-        let mut body = String::from(SUCCESS);
-        body.push('[');
-        for (index, item) in all[..shown].iter().enumerate() {
-            json::separate(&mut body, index);
-            push(&mut body, item);
-        }
-        body.push(']');
-        let warnings: &[&str] = if shown < all.len() { &[TRUNCATED] } else { &[] };
-        finish(&mut body, warnings, &[""; 0]);
-        Ok(body)
+        show(&all, limit, push, caller, LIST_BYTES_MAX)
     };
     Ok(ok(server.queries().run(server, timeout, work).await?))
 }
 
-/// One more than is wanted is asked for, to see whether something was cut.
+fn show<T>(
+    all: &[T],
+    limit: Option<usize>,
+    push: fn(&mut String, &T),
+    caller: &Caller,
+    bytes_max: usize,
+) -> Result<String, ApiError> {
+    let shown = limit.unwrap_or(usize::MAX).min(all.len());
+    let mut body = String::from(SUCCESS);
+    body.push('[');
+    for (index, item) in all[..shown].iter().enumerate() {
+        caller.require()?;
+        json::separate(&mut body, index);
+        push(&mut body, item);
+        check_length(body.len(), bytes_max)?;
+    }
+    body.push(']');
+    let warnings: &[&str] = if shown < all.len() { &[TRUNCATED] } else { &[] };
+    finish(&mut body, warnings, &[""; 0]);
+    Ok(body)
+}
+
+/// The scope but for its selectors. One more than is wanted is asked for, to see whether something was cut.
 fn read_scope(parameters: &Parameters, limit: Option<usize>) -> Result<Scope, ApiError> {
     let start = parameters.time("start")?.unwrap_or(Timestamp::MIN);
     let end = parameters.time("end")?.unwrap_or(Timestamp::MAX);
     if end < start {
         return Err(ApiError::parameter("end", "it is before start"));
     }
-    let mut selectors = Vec::new();
-    for text in parameters.all("match[]") {
-        let matchers =
-            promql::parse_selector(text).map_err(|error| ApiError::parameter("match[]", error))?;
-        selectors.push(matchers);
-    }
     Ok(Scope {
-        selectors,
+        selectors: Vec::new(),
         start,
         end,
         limit: limit.map_or(0, |limit| limit.saturating_add(1)),
     })
+}
+
+/// Compiles regular expressions, which takes its time.
+fn read_selectors(texts: &[String], caller: &Caller) -> Result<Vec<Vec<Matcher>>, ApiError> {
+    let mut selectors = Vec::with_capacity(texts.len());
+    for text in texts {
+        caller.require()?;
+        let matchers =
+            promql::parse_selector(text).map_err(|error| ApiError::parameter("match[]", error))?;
+        selectors.push(matchers);
+    }
+    Ok(selectors)
+}
+
+#[cfg(test)]
+mod tests {
+    use promql::Stop;
+
+    use super::*;
+    use crate::error::ErrorType;
+
+    fn shown(caller: &Caller, bytes_max: usize) -> Result<String, ApiError> {
+        let push = |body: &mut String, text: &&str| json::push_string(body, text);
+        show(&["a", "b"], None, push, caller, bytes_max)
+    }
+
+    #[test]
+    fn a_list_that_nobody_waits_for_is_not_written() {
+        let caller = Caller::default();
+        assert!(shown(&caller, 1000).is_ok());
+        caller.leave(Stop::TimedOut);
+        assert_eq!(shown(&caller, 1000).unwrap_err().type_name(), "canceled");
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_refused() {
+        let error = shown(&Caller::default(), SUCCESS.len() + 4).unwrap_err();
+        let expected = format!(
+            "the answer is longer than {} bytes: ask for less with match[] or limit",
+            SUCCESS.len() + 4
+        );
+        assert_eq!(error, ApiError::new(ErrorType::Execution, expected));
+    }
 }

@@ -6,6 +6,7 @@ use axum::response::Response;
 use super::{SUCCESS, finish, ok};
 use crate::error::ApiError;
 use crate::parameters::Parameters;
+use crate::query_gate::Caller;
 use crate::{Server, json};
 
 /// There is one description for each metric, so `limit_per_metric` never cuts; it is still read and checked.
@@ -19,7 +20,7 @@ pub(crate) async fn metadata(
     let metric = parameters.get("metric").map(str::to_owned);
     let source = server.ports().source.clone();
     let timeout = server.limits().query_timeout;
-    let work = move |_: &promql::Interrupt| {
+    let work = move |_: &Caller| {
         let mut all = source.metadata()?;
         if let Some(metric) = metric {
             all.retain(|name, _| *name == metric);

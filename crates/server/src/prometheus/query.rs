@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use promql::{Answer, EvalError, Interrupt, Window};
+use promql::{Answer, EvalError, Expr, Interrupt, Window};
 
 use super::{SUCCESS, TRUNCATED, finish, ok, result};
 use crate::error::{ApiError, ErrorType};
 use crate::parameters::Parameters;
-use crate::query_gate::timed_out;
+use crate::query_gate::{Caller, timed_out};
 use crate::{Limits, Server};
 
 /// Points of one series; more than any screen has, and Prometheus' number.
@@ -25,14 +25,8 @@ pub(crate) async fn instant(
     let time = time.unwrap_or_else(|| server.clock().now());
     let question = Question::read(&server, &parameters)?;
     let source = server.ports().source.clone();
-    let evaluate = move |question: &Question, interrupt: &Interrupt| {
-        promql::evaluate_instant(
-            &*source,
-            &question.expression,
-            time,
-            &question.evaluation,
-            interrupt,
-        )
+    let evaluate = move |expression: &Expr, limits: &promql::Limits, interrupt: &Interrupt| {
+        promql::evaluate_instant(&*source, expression, time, limits, interrupt)
     };
     question.answer(&server, "instant", evaluate).await
 }
@@ -51,20 +45,15 @@ pub(crate) async fn range(
     check_window(window)?;
     let question = Question::read(&server, &parameters)?;
     let source = server.ports().source.clone();
-    let evaluate = move |question: &Question, interrupt: &Interrupt| {
-        let Question {
-            expression,
-            evaluation,
-            ..
-        } = question;
-        promql::evaluate_range(&*source, expression, &window, evaluation, interrupt)
+    let evaluate = move |expression: &Expr, limits: &promql::Limits, interrupt: &Interrupt| {
+        promql::evaluate_range(&*source, expression, &window, limits, interrupt)
     };
     question.answer(&server, "range", evaluate).await
 }
 
 /// What both kinds of query ask.
 struct Question {
-    expression: promql::Expr,
+    text: String,
     evaluation: promql::Limits,
     timeout: Duration,
     series_max: Option<usize>,
@@ -76,9 +65,7 @@ impl Question {
             query_timeout,
             mut evaluation,
         } = Limits::clone(&server.limits());
-        let text = parameters.required("query")?;
-        let expression =
-            promql::parse(text).map_err(|error| ApiError::parameter("query", error))?;
+        let text = parameters.required("query")?.to_owned();
         let timeout = parameters.duration("timeout")?.unwrap_or(query_timeout);
         let lookback_delta = parameters.duration("lookback_delta")?;
         if let Some(delta) = lookback_delta.filter(|delta| !delta.is_zero()) {
@@ -91,24 +78,30 @@ impl Question {
             ));
         }
         Ok(Self {
-            expression,
+            text,
             evaluation,
             timeout: timeout.min(query_timeout),
             series_max: parameters.limit("limit")?,
         })
     }
 
-    /// Evaluates behind the gate and counts how it ended.
+    /// Parses and evaluates behind the gate and counts how it ended. Parsing compiles regular expressions, which takes
+    /// long enough to keep other requests of the same thread waiting.
     async fn answer(
         self,
         server: &Server,
         kind: &'static str,
-        evaluate: impl FnOnce(&Self, &Interrupt) -> Result<Answer, EvalError> + Send + 'static,
+        evaluate: impl FnOnce(&Expr, &promql::Limits, &Interrupt) -> Result<Answer, EvalError>
+        + Send
+        + 'static,
     ) -> Result<Response, ApiError> {
         let observation = server.own().start_query(server.clock(), kind);
         let (own, timeout) = (server.clone(), self.timeout);
-        let work = move |interrupt: &Interrupt| {
-            let answer = evaluate(&self, interrupt).map_err(|error| refusal(error, timeout))?;
+        let work = move |caller: &Caller| {
+            let expression =
+                promql::parse(&self.text).map_err(|error| ApiError::parameter("query", error))?;
+            let answer = evaluate(&expression, &self.evaluation, caller.interrupt())
+                .map_err(|error| refusal(error, timeout))?;
             own.own().samples_read.inc_by(answer.samples_read);
             Ok(show(answer, self.series_max))
         };

@@ -1,6 +1,7 @@
 //! The JSON routes.
 
 use expect_test::expect;
+use model::{Metadata, MetricKind, SampleSink as _, SeriesSource as _};
 
 use super::Bench;
 
@@ -50,7 +51,7 @@ async fn the_latest_value_is_recent_and_not_stale() {
         (&[("__name__", "y")], &[(301, 1.0)]),
     ]);
     expect![[r#"200 {"name":"x","series":[{"labels":{"a":"nan"},"value":null,"timestamp":1759999970.123},{"labels":{"a":"two"},"value":2,"timestamp":1759999970.123}]}"#]].assert_eq(&bench.get("/api/v1/metrics/latest/x").await.shown());
-    expect![[r#"422 {"status":"error","errorType":"execution","error":"\"x\" has more than 1 series: query them with /api/v1/query"}"#]].assert_eq(&bench.get("/api/v1/metrics/latest/x?limit=1").await.shown());
+    expect![[r#"200 {"name":"x","series":[{"labels":{"a":"nan"},"value":null,"timestamp":1759999970.123}],"warnings":["results truncated due to limit"]}"#]].assert_eq(&bench.get("/api/v1/metrics/latest/x?limit=1").await.shown());
     expect![[r#"404 {"status":"error","errorType":"not_found","error":"no series named \"y\" has a recent sample"}"#]].assert_eq(&bench.get("/api/v1/metrics/latest/y").await.shown());
 }
 
@@ -99,6 +100,51 @@ async fn a_refused_sample_refuses_the_metric() {
     expect![[r#"400 {"status":"error","errorType":"bad_data","error":"another value is already stored at 1760000000"}"#]].assert_eq(
         &bench.json(INGEST, r#"{"name":"a","type":"gauge","value":2,"timestamp":1760000000}"#).await,
     );
+}
+
+#[tokio::test]
+async fn a_push_without_help_keeps_the_help() {
+    let bench = Bench::new();
+    let known = Metadata {
+        kind: MetricKind::Gauge,
+        help: "Degrees.".to_owned(),
+        unit: "celsius".to_owned(),
+    };
+    bench.store.describe(&[("a".to_owned(), known)]).unwrap();
+    for (place, (fields, expected)) in [
+        ("", ("gauge", "Degrees.", "celsius")),
+        (r#","help_text":"Warmth.""#, ("gauge", "Warmth.", "celsius")),
+        ("", ("gauge", "Warmth.", "celsius")),
+        (r#","unit":"kelvin""#, ("gauge", "Warmth.", "kelvin")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let time = 1_760_000_000 + place;
+        let body = format!(r#"{{"name":"a","type":"gauge","value":1,"timestamp":{time}{fields}}}"#);
+        expect![[r#"201 {"accepted":1}"#]].assert_eq(&bench.json(INGEST, &body).await);
+        let described = bench.store.metadata().unwrap()["a"].clone();
+        let described = (described.kind.as_str(), &*described.help, &*described.unit);
+        assert_eq!(described, expected, "{fields}");
+    }
+    // The type is always said, so it is always taken.
+    let counter = r#"{"name":"a","type":"counter","value":1,"timestamp":1760000009}"#;
+    bench.json(INGEST, counter).await;
+    let described = bench.store.metadata().unwrap()["a"].clone();
+    assert_eq!(described.kind, MetricKind::Counter);
+    assert_eq!(described.help, "Warmth.");
+}
+
+#[tokio::test]
+async fn a_metric_that_is_refused_is_not_described() {
+    let bench = Bench::new();
+    bench.fill(&[(&[("__name__", "a")], &[(0, 1.0)])]);
+    let metric =
+        |name: &str| format!(r#"{{"name":"{name}","type":"gauge","value":2,"help_text":"Help."}}"#);
+    let body = format!(r#"{{"metrics":[{},{}]}}"#, metric("a"), metric("b"));
+    bench.json(BATCH, &body).await;
+    let described = bench.store.metadata().unwrap();
+    assert_eq!(described.keys().collect::<Vec<_>>(), ["b"]);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use model::Timestamp;
 
 use super::Bench;
 use crate::error::ApiError;
+use crate::query_gate::Caller;
 use crate::{Config, Limits};
 
 fn filled() -> Bench {
@@ -206,6 +207,22 @@ async fn a_query_that_takes_too_long_is_stopped() {
     assert!(metrics.contains(line), "{metrics}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_query_is_parsed_only_when_it_is_its_turn() {
+    let limits = Limits {
+        query_timeout: Duration::from_secs(5),
+        ..Limits::default()
+    };
+    let bench = filled();
+    bench.server.set_limits(limits);
+    let slots = hold_all_slots(&bench).await;
+    for uri in ["/query?query=up%7B", "/series?match[]=up%7B"] {
+        let uri = format!("/api/v1{uri}");
+        assert_eq!(bench.get(&uri).await.status, 503, "{uri}");
+    }
+    drop(slots);
+}
+
 #[tokio::test]
 async fn a_query_that_runs_too_long_is_answered_before_it_ends() {
     let bench = filled();
@@ -272,12 +289,13 @@ async fn a_query_that_nobody_waits_for_is_told_to_stop() {
     let (started, mut has_started) = tokio::sync::mpsc::channel(1);
     let (ended, mut has_ended) = tokio::sync::mpsc::channel(1);
     let store = bench.store.clone();
-    let work = move |interrupt: &promql::Interrupt| -> Result<(), ApiError> {
+    let work = move |caller: &Caller| -> Result<(), ApiError> {
         started.blocking_send(()).unwrap();
         let expression = promql::parse("up").unwrap();
         let limits = promql::Limits::default();
         let at = Timestamp::from_millis(0);
-        let evaluate = || promql::evaluate_instant(&*store, &expression, at, &limits, interrupt);
+        let evaluate =
+            || promql::evaluate_instant(&*store, &expression, at, &limits, caller.interrupt());
         while evaluate().is_ok() {}
         ended.blocking_send(()).unwrap();
         Ok(())
@@ -294,7 +312,7 @@ async fn a_query_that_nobody_waits_for_is_told_to_stop() {
 async fn a_panic_is_an_error_and_no_secret() {
     let bench = Bench::new();
     let hour = Duration::from_secs(3600);
-    let work = |_: &promql::Interrupt| -> Result<(), ApiError> { panic!("secret") };
+    let work = |_: &Caller| -> Result<(), ApiError> { panic!("secret") };
     let result = bench.server.queries().run(&bench.server, hour, work).await;
     let expected = ApiError::internal("the server made a mistake, see its log");
     assert_eq!(result, Err(expected));

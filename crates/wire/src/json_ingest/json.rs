@@ -2,11 +2,21 @@
 //!
 //! `serde_json::Value` silently keeps the last of two fields of one name; here both stay, so that it can be told.
 
+use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// A value. How deep it may be nested is limited by serde_json (128).
+use super::IngestError;
+
+/// Values in one body. Two bytes of JSON become a value of 32 and more, so the bytes alone bound nothing; and since
+/// each sample takes a value, no body has more samples than the store takes at once.
+const VALUES_MAX: usize = 1_000_000;
+
+/// A batch is an object with a list of objects with objects of labels.
+const DEPTH_MAX: usize = 8;
+
+/// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Json {
     Null,
@@ -15,6 +25,24 @@ pub(super) enum Json {
     String(String),
     Array(Vec<Json>),
     Object(Vec<(String, Json)>),
+}
+
+/// Reads a body, in which no list is longer than `list_max`. The limits are kept while reading.
+///
+/// Errors: no JSON, one that is nested too deep or too large.
+pub(super) fn read(body: &[u8], list_max: usize) -> Result<Json, IngestError> {
+    let budget = Budget {
+        list_max,
+        values_left: Cell::new(VALUES_MAX),
+        exceeded: Cell::new(None),
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let read = Reader::new(&budget).deserialize(&mut deserializer);
+    let read = read.and_then(|value| deserializer.end().map(|()| value));
+    read.map_err(|error| match budget.exceeded.take() {
+        Some((what, limit)) => IngestError::TooMany { what, limit },
+        None => IngestError::Syntax(error.to_string()),
+    })
 }
 
 impl Json {
@@ -31,15 +59,60 @@ impl Json {
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+/// What a body may still take.
+struct Budget {
+    list_max: usize,
+    values_left: Cell<usize>,
+    /// What there is too much of, and how much is allowed.
+    exceeded: Cell<Option<(&'static str, usize)>>,
+}
+
+impl Budget {
+    /// Ends the reading; serde's error is replaced by what is noted here.
+    fn exceed<E: Error>(&self, what: &'static str, limit: usize) -> E {
+        self.exceeded.set(Some((what, limit)));
+        E::custom("too large")
     }
 }
 
-struct JsonVisitor;
+/// Reads the values at one depth.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    budget: &'a Budget,
+    depth: usize,
+}
 
-impl<'de> Visitor<'de> for JsonVisitor {
+impl<'a> Reader<'a> {
+    fn new(budget: &'a Budget) -> Self {
+        Self { budget, depth: 0 }
+    }
+
+    fn below<E: Error>(self) -> Result<Self, E> {
+        if self.depth == DEPTH_MAX {
+            return Err(E::custom(format_args!(
+                "values are nested deeper than {DEPTH_MAX} levels"
+            )));
+        }
+        Ok(Self {
+            depth: self.depth + 1,
+            ..self
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        let Some(left) = self.budget.values_left.get().checked_sub(1) else {
+            return Err(self.budget.exceed("values", VALUES_MAX));
+        };
+        self.budget.values_left.set(left);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Json;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,17 +148,24 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+        let below = self.below()?;
         let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(below)? {
+            if list.len() == self.budget.list_max {
+                return Err(self
+                    .budget
+                    .exceed("entries in a list", self.budget.list_max));
+            }
             list.push(item);
         }
         Ok(Json::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
+        let below = self.below()?;
         let mut fields = Vec::new();
-        while let Some(field) = entries.next_entry()? {
-            fields.push(field);
+        while let Some(name) = entries.next_key()? {
+            fields.push((name, entries.next_value_seed(below)?));
         }
         Ok(Json::Object(fields))
     }

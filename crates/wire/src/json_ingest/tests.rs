@@ -214,7 +214,7 @@ fn broken_json_is_refused_with_its_place() {
     check("[]", expect!["a list stands where an object must stand"]);
     check(
         &"[".repeat(1000),
-        expect!["the body is no JSON: recursion limit exceeded at line 1 column 128"],
+        expect!["the body is no JSON: values are nested deeper than 8 levels at line 1 column 9"],
     );
     check(
         r#"{"name": "a", "type": "gauge", "value": 1e999}"#,
@@ -278,7 +278,29 @@ fn a_batch_that_is_none_is_refused() {
     assert!(refused(r#"{"metrics": [}"#).contains("line 1 column 14"));
     assert_eq!(
         parse_batch(br#"{"metrics": [1, 2, 3]}"#, 2),
-        Err(IngestError::TooMany { count: 3, limit: 2 })
+        Err(IngestError::TooMany {
+            what: "entries in a list",
+            limit: 2
+        })
+    );
+}
+
+#[test]
+fn a_body_of_too_many_values_is_not_read_to_its_end() {
+    // What comes after the limit is no JSON, which would be told if it were read.
+    let entries = "0,".repeat(10);
+    let batch = format!("{{\"metrics\": [{entries}]}} ?");
+    let refused = parse_batch(batch.as_bytes(), 9).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "more than 9 entries in a list in one request: send smaller requests"
+    );
+    let buckets = "\"1\":0,".repeat(1_000_000);
+    let metric = format!("{{\"buckets\": {{{buckets}}} ?");
+    let refused = parse_one(metric.as_bytes()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "more than 1000000 values in one request: send smaller requests"
     );
 }
 

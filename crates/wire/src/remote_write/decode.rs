@@ -9,8 +9,9 @@ use super::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT};
 use super::usual::{LABEL, SAMPLE};
 use super::{DecodeError, KEYS, WriteRequest, usual};
 
-/// An empty sample takes 2 bytes and a row 32; no sender has ever put so many into one request.
-const SAMPLES_MAX: usize = 2_000_000;
+/// An empty sample takes 2 bytes and a row 32; no sender has ever put so many into one request, and the store takes
+/// no more at once.
+const SAMPLES_MAX: usize = 1_000_000;
 /// A description takes at least 5 bytes and about 100 when decoded.
 const METADATA_MAX: usize = 200_000;
 
@@ -19,7 +20,7 @@ const SERIES_BYTES: usize = 128;
 
 /// Reads a message, decompressed, without copying its labels.
 ///
-/// Errors: bytes that are no such message; more than two million samples or 200 000 descriptions.
+/// Errors: bytes that are no such message; more than a million samples or 200 000 descriptions.
 pub fn decode(message: &[u8]) -> Result<WriteRequest<'_>, DecodeError> {
     let mut request = WriteRequest {
         batch: SampleBatch {

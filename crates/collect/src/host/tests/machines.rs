@@ -79,17 +79,6 @@ fn families_are_sorted_and_described() {
 }
 
 #[test]
-fn a_host_that_is_off_reads_nothing() {
-    let config = Config {
-        enabled: false,
-        ..Config::default()
-    };
-    let host = Host::new(config, simulated_clock());
-    assert_eq!(host.collect().families, []);
-    assert_eq!(host.latest(), []);
-}
-
-#[test]
 fn what_the_kernel_lacks_is_no_fault() {
     let host = Host::new(config_of(procfs_of("arm-board")), simulated_clock());
     let collection = host.collect();

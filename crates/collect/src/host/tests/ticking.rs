@@ -186,21 +186,6 @@ fn rows_that_are_rejected_are_counted() {
 }
 
 #[test]
-fn a_host_that_is_off_ends_its_loop() {
-    let config = Config {
-        enabled: false,
-        ..Config::default()
-    };
-    let host = Arc::new(Host::new(config, simulated_clock()));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let store = Arc::new(Store::default());
-    runtime.block_on(run(host, store.clone(), CancellationToken::new()));
-    assert_eq!(store.times(), BTreeSet::new());
-}
-
-#[test]
 fn a_collection_just_beside_its_tick_bears_the_ticks_time() {
     let schedule = Schedule::new(INTERVAL);
     let fast = Schedule::new(Duration::from_millis(100));
