@@ -27,7 +27,7 @@ pub use host::{DiskUse, HostSummary, NetworkRate};
 pub use labels::{
     InvalidLabels, Labels, LabelsBuilder, NAME, is_plain_label_name, is_plain_metric_name,
 };
-pub use matcher::{InvalidMatcher, MatchKind, Matcher};
+pub use matcher::{InvalidMatcher, MatchKind, Matcher, anchored_regex};
 pub use metadata::{Metadata, MetricKind, UnknownMetricKind};
 pub use quote::quoted;
 pub use sample::{Sample, is_stale, stale_marker};

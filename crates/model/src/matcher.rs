@@ -1,5 +1,7 @@
 //! A condition on the value of one label.
 
+mod translation;
+
 use std::fmt;
 
 use regex::Regex;
@@ -54,7 +56,7 @@ impl Matcher {
         let value = value.into();
         let regex = match kind {
             MatchKind::Equal | MatchKind::NotEqual => None,
-            MatchKind::Regex | MatchKind::NotRegex => Some(compile(&value)?),
+            MatchKind::Regex | MatchKind::NotRegex => Some(anchored_regex(&value)?),
         };
         Ok(Self {
             name: name.into(),
@@ -147,9 +149,10 @@ impl fmt::Debug for Matcher {
     }
 }
 
-/// Compiles an expression as Prometheus reads it: anchored, and with `.` matching a line feed too.
-fn compile(value: &str) -> Result<Regex, InvalidMatcher> {
-    let anchored = format!("^(?s:{value})$");
+/// Compiles an expression as Prometheus reads it: RE2's classes, anchored, and with `.` matching a line feed too.
+///
+/// Errors: `value` is no regular expression, or one whose compiled form is too large.
+pub fn anchored_regex(value: &str) -> Result<Regex, InvalidMatcher> {
     let refuse = |error: regex::Error| {
         let reason = match &error {
             regex::Error::CompiledTooBig(limit) => {
@@ -162,15 +165,16 @@ fn compile(value: &str) -> Result<Regex, InvalidMatcher> {
             reason,
         }
     };
+    let build = |expression: &str| {
+        regex::RegexBuilder::new(expression)
+            .size_limit(REGEX_BYTES_MAX)
+            .build()
+            .map_err(refuse)
+    };
+    let translated = translation::translated(value);
     // Checked alone as well, so that an unbalanced `)` cannot close our own group.
-    regex::RegexBuilder::new(value)
-        .size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map_err(refuse)?;
-    regex::RegexBuilder::new(&anchored)
-        .size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map_err(refuse)
+    build(&translated)?;
+    build(&format!("^(?s:{translated})$"))
 }
 
 /// The crate's errors draw a picture over several lines, of which the last says what is wrong.
@@ -188,6 +192,12 @@ mod tests {
         let matcher = Matcher::new(MatchKind::Regex, "a", "b|c.").unwrap();
         assert!(matcher.matches("b") && matcher.matches("cd") && matcher.matches("c\n"));
         assert!(!matcher.matches("bc") && !matcher.matches("ab") && !matcher.matches(""));
+    }
+
+    #[test]
+    fn classes_of_letters_are_ascii_as_in_re2() {
+        let matcher = Matcher::new(MatchKind::Regex, "a", r"\w+").unwrap();
+        assert!(matcher.matches("cafe") && !matcher.matches("café"));
     }
 
     #[test]

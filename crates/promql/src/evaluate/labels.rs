@@ -1,15 +1,11 @@
 //! `label_replace` and `label_join`: new labels from old ones.
 
-use model::{InvalidLabels, Labels, LabelsBuilder};
-use regex::Regex;
+use model::{InvalidLabels, Labels, LabelsBuilder, anchored_regex};
 
 use super::column::{Column, Steps, merge};
 use super::{Evaluation, string};
 use crate::ast::Expr;
 use crate::{EvalError, Span};
-
-/// Bytes that a compiled expression may take; as in a matcher.
-const REGEX_BYTES_MAX: usize = 4 << 20;
 
 impl Evaluation<'_> {
     /// `label_replace(vector, destination, replacement, source, expression)`
@@ -28,7 +24,7 @@ impl Evaluation<'_> {
         let expression_span = expression.span;
         let (destination, replacement) = (string(destination), string(replacement));
         let (source, expression) = (string(source), string(expression));
-        let regex = compile(expression).map_err(|_| {
+        let regex = anchored_regex(expression).map_err(|_| {
             let message = format!("invalid regular expression in label_replace(): {expression}");
             EvalError::bad_query(expression_span, message)
         })?;
@@ -82,17 +78,6 @@ impl Evaluation<'_> {
         }
         merge(columns, span)
     }
-}
-
-fn compile(expression: &str) -> Result<Regex, regex::Error> {
-    let build = |text: &str| {
-        regex::RegexBuilder::new(text)
-            .size_limit(REGEX_BYTES_MAX)
-            .build()
-    };
-    // Alone first, so that an unbalanced `)` cannot close our own group.
-    build(expression)?;
-    build(&format!("^(?s:{expression})$"))
 }
 
 fn check_destination(name: &str, function: &str, span: Span) -> Result<(), EvalError> {
