@@ -128,10 +128,8 @@ pub enum RejectReason {
         /// The limit.
         limit: usize,
     },
-    /// It would be a new series, and those that there are take all the memory that is allowed.
-    #[error(
-        "no room for a new series in the {limit} bytes that the store may take: raise limits.memory"
-    )]
+    /// Series and samples take all the memory that is allowed, and none of them may be dropped for it.
+    #[error("no room in the {limit} bytes of memory that the store may take: raise limits.memory")]
     MemoryLimit {
         /// The limit in bytes.
         limit: u64,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use model::{AppendError, Appended, RejectReason, Rejected, Row, SampleBatch, Timestamp};
 
+use crate::chunk::GROWTH;
 use crate::series::Memory;
 use crate::shared::Shared;
 use crate::table::{NEVER, SeriesTable, validate};
@@ -19,14 +20,17 @@ use crate::wal::writer::LogWriter;
 /// The most rows of one batch.
 const ROWS_MAX: usize = 1_000_000;
 
+/// What a sample adds to the memory at most: each may be the one for which its tail grows.
+const SAMPLE_MEMORY_MAX: usize = GROWTH;
+
 /// Everything that only the one who writes may touch.
 pub(crate) struct Writer {
     pub(crate) table: SeriesTable,
     pub(crate) log: LogWriter,
     /// What the samples of all series take.
     pub(crate) samples_memory: Memory,
-    /// At how many bytes of memory the oldest chunks are dropped next.
-    pub(crate) trim_at: usize,
+    /// Before this time no attempt is made to free memory.
+    pub(crate) trim_again: Timestamp,
     /// Oldest and newest timestamp of all samples; the oldest may be gone already.
     pub(crate) range: Option<(i64, i64)>,
     batch: Batch,
@@ -49,16 +53,17 @@ struct Bounds {
     window: Duration,
     series_max: usize,
     series_memory_max: usize,
+    samples_memory_max: usize,
     memory_max: u64,
 }
 
 impl Writer {
-    pub(crate) fn new(log: LogWriter, memory_max: u64) -> Self {
+    pub(crate) fn new(log: LogWriter) -> Self {
         Self {
             table: SeriesTable::default(),
             log,
             samples_memory: Memory::default(),
-            trim_at: memory_limit(memory_max),
+            trim_again: Timestamp::MIN,
             range: None,
             batch: Batch::default(),
         }
@@ -67,6 +72,11 @@ impl Writer {
     /// Bytes of memory that series and samples take.
     pub(crate) fn memory(&self) -> usize {
         self.table.memory() + self.samples_memory.sealed + self.samples_memory.tails
+    }
+
+    /// The memory once the batch so far has been shown, at most.
+    fn expected_memory(&self) -> usize {
+        self.memory() + self.batch.expected_memory()
     }
 
     /// Adds a sample that is not there yet to its series.
@@ -132,6 +142,13 @@ impl Writer {
                 None => {}
             }
         }
+        // For a series that has just been created there is room.
+        let is_new = self.table.slot(id).newest == NEVER;
+        if !is_new && self.expected_memory() + SAMPLE_MEMORY_MAX > bounds.samples_memory_max {
+            return Err(RejectReason::MemoryLimit {
+                limit: bounds.memory_max,
+            });
+        }
         let slot = self.table.slot(id);
         if timestamp > slot.newest {
             slot.newest = timestamp;
@@ -168,7 +185,10 @@ impl Writer {
                         limit: bounds.series_max,
                     });
                 }
-                if self.table.memory() + self.samples_memory.tails > bounds.series_memory_max {
+                let tails = self.samples_memory.tails + self.batch.expected_memory();
+                if self.table.memory() + tails > bounds.series_memory_max
+                    || self.expected_memory() + SAMPLE_MEMORY_MAX > bounds.samples_memory_max
+                {
                     return Err(RejectReason::MemoryLimit {
                         limit: bounds.memory_max,
                     });
@@ -184,6 +204,11 @@ impl Writer {
 }
 
 impl Batch {
+    /// What its samples take, at most.
+    fn expected_memory(&self) -> usize {
+        self.samples.len() * SAMPLE_MEMORY_MAX
+    }
+
     /// The value of an accepted row.
     fn value_at(&mut self, id: u32, timestamp: i64) -> Option<u64> {
         for (id, sample) in self.ids.iter().zip(&self.samples).skip(self.rows_by_place) {
@@ -216,6 +241,7 @@ impl Shared {
         }
         let mut writer = self.writer()?;
         self.begin(&mut writer)?;
+        self.make_room(&mut writer, rows.saturating_mul(SAMPLE_MEMORY_MAX));
         let bounds = self.bounds();
         let mut previous: Option<(&[u8], u32)> = None;
         for (index, row) in batch.rows.iter().enumerate() {
@@ -234,8 +260,8 @@ impl Shared {
         self.commit(&mut writer)?;
         self.show(&mut writer);
         self.counters.count(&appended);
-        if writer.memory() > writer.trim_at {
-            self.trim(&mut writer);
+        if refused_for_memory(&appended) {
+            self.note_refusal();
         }
         self.counters.observe(&writer);
         Ok(appended)
@@ -294,9 +320,15 @@ impl Shared {
             },
             // The rest is for samples; without it series would be all there is.
             series_memory_max: memory_max / 4 * 3,
+            samples_memory_max: memory_max,
             memory_max: config.memory_max,
         }
     }
+}
+
+fn refused_for_memory(appended: &Appended) -> bool {
+    let refused = |rejected: &Rejected| matches!(rejected.reason, RejectReason::MemoryLimit { .. });
+    appended.rejected.iter().any(refused)
 }
 
 /// The limit, whose 0 stands for none.

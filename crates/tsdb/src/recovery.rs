@@ -98,9 +98,7 @@ impl Shared {
         for number in &numbers {
             let last = Some(number) == numbers.last();
             closed.extend(self.recover_segment(writer, *number, last, &mut recovery)?);
-            if writer.memory() > writer.trim_at {
-                self.trim(writer);
-            }
+            self.make_room(writer, 0);
             tracing::debug!(
                 segment = number,
                 of = numbers.len(),

@@ -69,7 +69,7 @@ impl Store {
             config.segment_bytes,
             Arc::clone(&queue),
         );
-        let writer = Writer::new(log, config.memory_max);
+        let writer = Writer::new(log);
         let threads = config.threads;
         let shared = Arc::new(Shared::new(
             disk,
@@ -157,8 +157,15 @@ impl Store {
                 failure.reason.clone(),
             );
         }
-        let short = *self.shared.short_of_memory();
-        if let Some(since) = short {
+        let shortage = self.shared.shortage();
+        if let Some(since) = shortage.refused_since {
+            let reason = format!(
+                "samples are refused, because there is no room for them in {} bytes of memory: raise limits.memory",
+                self.shared.config.memory_max
+            );
+            return (HealthState::Degraded, since, reason);
+        }
+        if let Some(since) = shortage.dropped_since {
             let reason = format!(
                 "samples are dropped before their retention, because they take more than {} bytes of memory: \
                  raise limits.memory, or lower storage.retention",

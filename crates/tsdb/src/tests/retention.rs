@@ -114,6 +114,7 @@ fn beyond_the_memory_limit_the_oldest_samples_go_and_health_says_so() {
     let setting = Setting::new(Config {
         memory_max,
         segment_bytes: 4096,
+        out_of_order_window: Duration::from_secs(60),
         ..config()
     });
     let store = setting.open();
@@ -121,6 +122,7 @@ fn beyond_the_memory_limit_the_oldest_samples_go_and_health_says_so() {
     let mut random = 1u64;
     for step in 0..2_000 {
         let now = NOW + Duration::from_secs(step);
+        setting.clock.set(now);
         let rows = series.iter().map(|labels| {
             random = random
                 .wrapping_mul(6_364_136_223_846_793_005)
@@ -199,13 +201,52 @@ fn series_alone_cannot_take_all_memory() {
             .iter()
             .all(|rejected| rejected.reason == refused)
     );
-    let later = NOW + Duration::from_secs(1);
     let known = appended.accepted;
-    let batch = SampleBatch::packed(series[..known].iter().map(|labels| (labels, later, 1.0)));
+    let mut accepted = Vec::new();
+    for step in 1..=130 {
+        let later = NOW + Duration::from_secs(step);
+        let batch = SampleBatch::packed(series[..known].iter().map(|labels| (labels, later, 1.0)));
+        accepted.push(store.append(&batch).unwrap().accepted);
+        let memory = metric(&store, "memory_bytes");
+        assert!(memory <= 1_100_000.0, "{memory} bytes after {step} samples");
+    }
+    assert_eq!(accepted[0], known, "known series go on");
+    assert!(accepted[129] < known, "until the memory is full");
+    assert_eq!(contents(&store).len(), known, "and none is dropped");
+    let health = store.health();
+    assert_eq!(health.state, HealthState::Degraded);
+    assert!(health.reason.contains("refused"), "{}", health.reason);
+}
+
+#[test]
+fn a_timestamp_ahead_of_the_clock_does_not_take_the_floor_with_it() {
+    let setting = Setting::new(Config {
+        memory_max: 60_000,
+        ..config()
+    });
+    let store = setting.open();
+    let (ahead, steady) = (labels("ahead"), labels("steady"));
+    let mut random = 1u64;
+    for step in 0..10_000 {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let future = NOW + Duration::from_millis(1_000_000 + step);
+        let batch = SampleBatch::packed([(&ahead, future, f64::from_bits(random))]);
+        store.append(&batch).unwrap();
+    }
+    let batch = SampleBatch::packed([(&ahead, NOW + Duration::from_secs(2_000), 1.0)]);
+    let refused = store.append(&batch).unwrap().rejected;
+    let reason = RejectReason::MemoryLimit { limit: 60_000 };
+    assert_eq!(refused[0].reason, reason);
+    assert!(contents(&store).contains_key(&ahead));
+    setting.clock.advance(Duration::from_secs(6_000));
+    let now = model::Clock::now(&*setting.clock);
+    let appended = store.append(&SampleBatch::packed([(&steady, now, 1.0)]));
     assert_eq!(
-        store.append(&batch).unwrap().accepted,
-        known,
-        "known series go on"
+        appended.unwrap().accepted,
+        1,
+        "room once the window is past"
     );
 }
 
