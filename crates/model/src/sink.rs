@@ -116,6 +116,16 @@ pub enum RejectReason {
         /// The oldest timestamp that is kept.
         oldest: Timestamp,
     },
+    /// It is further ahead of the clock than clocks differ.
+    #[error(
+        "sample at {timestamp} lies in the future: none is taken beyond {limit}, check the sender's clock"
+    )]
+    InFuture {
+        /// The row's timestamp.
+        timestamp: Timestamp,
+        /// The newest timestamp that is taken.
+        limit: Timestamp,
+    },
     /// Its series has another value at the same timestamp.
     #[error("another value is already stored at {timestamp}")]
     Duplicate {

@@ -20,6 +20,10 @@ use crate::wal::writer::LogWriter;
 /// The most rows of one batch.
 const ROWS_MAX: usize = 1_000_000;
 
+/// How far ahead of the clock a sample may be. Clocks that nobody sets differ by minutes, a forgotten time zone by hours;
+/// what lies far ahead would keep its segment of the log until then.
+const FUTURE_MAX: Duration = Duration::from_secs(3600);
+
 /// What a sample adds to the memory at most: each may be the one for which its tail grows.
 const SAMPLE_MEMORY_MAX: usize = GROWTH;
 
@@ -50,6 +54,7 @@ struct Batch {
 /// What a row may have at most.
 struct Bounds {
     oldest: i64,
+    newest: Timestamp,
     window: Duration,
     series_max: usize,
     series_memory_max: usize,
@@ -108,6 +113,12 @@ impl Writer {
             return Err(RejectReason::BeyondRetention {
                 timestamp: row.timestamp,
                 oldest,
+            });
+        }
+        if row.timestamp > bounds.newest {
+            return Err(RejectReason::InFuture {
+                timestamp: row.timestamp,
+                limit: bounds.newest,
             });
         }
         let id = match previous {
@@ -310,9 +321,11 @@ impl Shared {
 
     fn bounds(&self) -> Bounds {
         let config = &self.config;
+        let now = self.clock.now();
         let memory_max = memory_limit(config.memory_max);
         Bounds {
-            oldest: self.oldest(self.clock.now()).max(NEVER + 1),
+            oldest: self.oldest(now).max(NEVER + 1),
+            newest: now + FUTURE_MAX,
             window: config.out_of_order_window,
             series_max: match config.active_series {
                 0 => usize::MAX,

@@ -7,9 +7,9 @@ use model::{
     HealthState, KeyEncoding, Labels, Matcher, RejectReason, SampleBatch, SampleColumns,
     SampleSink, Selection, SeriesSource,
 };
-use testkit::SimulatedClock;
+use testkit::{SimulatedClock, SimulatedDisk};
 
-use super::{NOW, config, contents, labels};
+use super::{NOW, config, contents, labels, open};
 use crate::{Config, Error, OsDisk, Store};
 
 #[test]
@@ -193,4 +193,17 @@ fn after_a_panic_in_a_decoder_the_store_takes_nothing_and_answers_everything() {
     store.maintain(NOW);
     assert_eq!(contents(&store).len(), 1);
     assert!(store.close().is_err());
+}
+
+#[test]
+fn a_sample_far_ahead_of_the_clock_is_refused() {
+    let (store, _) = open(&SimulatedDisk::new(1), config()).unwrap();
+    let series = labels("up");
+    let limit = NOW + Duration::from_secs(3600);
+    let timestamp = limit + Duration::from_millis(1);
+    let batch = SampleBatch::packed([(&series, limit, 1.0), (&series, timestamp, 1.0)]);
+    let appended = store.append(&batch).unwrap();
+    assert_eq!(appended.accepted, 1);
+    let reason = RejectReason::InFuture { timestamp, limit };
+    assert_eq!(appended.rejected[0].reason, reason);
 }
