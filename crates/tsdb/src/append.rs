@@ -283,7 +283,7 @@ impl Shared {
         self.check()?;
         let new = writer
             .log
-            .begin()
+            .begin(self.clock.now())
             .map_err(|error| self.fail("write", &error))?;
         if new {
             writer.log.metadata(self.descriptions().by_name());

@@ -67,6 +67,7 @@ impl Store {
             Arc::clone(&disk),
             log_directory.clone(),
             config.segment_bytes,
+            config.retention,
             Arc::clone(&queue),
         );
         let writer = Writer::new(log);

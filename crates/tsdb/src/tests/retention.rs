@@ -271,3 +271,25 @@ fn the_key_of_a_vanished_series_does_not_mean_the_one_that_took_its_place() {
     let names: Vec<_> = contents(&store).into_keys().collect();
     assert_eq!(names, [labels("first"), labels("second"), labels("third")]);
 }
+
+#[test]
+fn the_log_stays_bounded_where_each_sample_has_a_series_of_its_own() {
+    let setting = Setting::new(Config {
+        retention: Duration::from_secs(3600),
+        segment_bytes: 1024,
+        ..config()
+    });
+    let store = setting.open();
+    for step in 0..1_000 {
+        setting.clock.advance(Duration::from_secs(60));
+        let now = model::Clock::now(&*setting.clock);
+        let series = labels(&format!("series_{step}"));
+        store
+            .append(&SampleBatch::packed([(&series, now, 1.0)]))
+            .unwrap();
+        store.maintain(now);
+    }
+    let bytes = metric(&store, "wal_bytes");
+    assert!(bytes < 20_000.0, "the log has {bytes} bytes");
+    assert_eq!(metric(&store, "head_series"), 61.0);
+}
