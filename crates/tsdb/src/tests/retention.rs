@@ -1,11 +1,12 @@
 //! What is dropped, when, and what is said about it.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Disk, HealthState, RejectReason, SampleBatch, SampleSink, Timestamp};
-use testkit::{SimulatedClock, SimulatedDisk};
+use testkit::{Operation, SimulatedClock, SimulatedDisk};
 
 use super::{DIRECTORY, NOW, config, contents, labels, segment_path};
 use crate::{Config, Store};
@@ -292,4 +293,32 @@ fn the_log_stays_bounded_where_each_sample_has_a_series_of_its_own() {
     let bytes = metric(&store, "wal_bytes");
     assert!(bytes < 20_000.0, "the log has {bytes} bytes");
     assert_eq!(metric(&store, "head_series"), 61.0);
+}
+
+#[test]
+fn a_segment_that_cannot_be_removed_holds_up_no_other() {
+    let setting = Setting::new(Config {
+        segment_bytes: 64,
+        ..config()
+    });
+    let store = setting.open();
+    let series = labels("up");
+    for step in 0..1_000 {
+        let now = NOW + Duration::from_secs(step);
+        setting.clock.set(now);
+        store
+            .append(&SampleBatch::packed([(&series, now, 1.0)]))
+            .unwrap();
+    }
+    assert!(setting.segments().len() > 5);
+    setting.disk.remove(&segment_path(1)).unwrap();
+    let refusal = io::ErrorKind::PermissionDenied;
+    setting.disk.fail_after(Operation::Change, 1, refusal);
+    setting.clock.advance(2 * config().retention);
+    store.maintain(model::Clock::now(&*setting.clock));
+    // The one that is written, and the one that failed.
+    assert_eq!(setting.segments().len(), 2);
+    assert_eq!(metric(&store, "wal_segments"), 2.0);
+    store.maintain(model::Clock::now(&*setting.clock));
+    assert_eq!(setting.segments().len(), 1);
 }

@@ -218,20 +218,28 @@ impl LogWriter {
         Ok(self.queue.mark_dirty())
     }
 
-    /// Removes the segments that have no sample from `floor` on. How many there were.
-    pub(crate) fn remove_before(&mut self, floor: i64) -> io::Result<usize> {
-        let before = self.closed.len();
-        let mut kept = Vec::with_capacity(before);
-        for segment in &self.closed {
-            if segment.newest < floor {
-                self.disk
-                    .remove(&self.directory.join(file_name(segment.number)))?;
-            } else {
-                kept.push(*segment);
+    /// Removes the segments that have no sample from `floor` on.
+    ///
+    /// Errors: the first of those that could not be removed; they are tried again the next time.
+    pub(crate) fn remove_before(&mut self, floor: i64) -> io::Result<()> {
+        let mut first_error = Ok(());
+        for segment in std::mem::take(&mut self.closed) {
+            if segment.newest >= floor {
+                self.closed.push(segment);
+                continue;
+            }
+            let path = self.directory.join(file_name(segment.number));
+            match self.disk.remove(&path) {
+                Ok(()) => {}
+                // Someone else has removed it, which is as good.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    self.closed.push(segment);
+                    first_error = first_error.and(Err(error));
+                }
             }
         }
-        self.closed = kept;
-        Ok(before - self.closed.len())
+        first_error
     }
 
     /// How many segments there are, and their bytes.
