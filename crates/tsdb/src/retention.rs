@@ -127,10 +127,11 @@ impl Shared {
         for (id, slot) in writer.table.iter() {
             let mut samples = slot.series.samples();
             samples.drop_before(floor);
-            match samples.range() {
-                Some((first, _)) => oldest = oldest.min(first),
-                None => empty.push(id),
-            }
+            let Some((first, _)) = samples.range() else {
+                empty.push(id);
+                continue;
+            };
+            oldest = oldest.min(first);
             memory.sealed += samples.memory().sealed;
             memory.tails += samples.memory().tails;
         }

@@ -322,3 +322,20 @@ fn a_segment_that_cannot_be_removed_holds_up_no_other() {
     store.maintain(model::Clock::now(&*setting.clock));
     assert_eq!(setting.segments().len(), 1);
 }
+
+#[test]
+fn of_removed_series_nothing_is_left_in_memory() {
+    let setting = Setting::new(config());
+    let store = setting.open();
+    let series = labels("up");
+    // As many as make a chunk, so that the tail is just sealed.
+    for step in 0..120 {
+        let now = NOW + Duration::from_secs(step);
+        let batch = SampleBatch::packed([(&series, now, 1.0)]);
+        store.append(&batch).unwrap();
+    }
+    setting.clock.advance(2 * config().retention);
+    store.maintain(model::Clock::now(&*setting.clock));
+    assert_eq!(metric(&store, "head_series"), 0.0);
+    assert_eq!(metric(&store, "memory_bytes"), 0.0);
+}
