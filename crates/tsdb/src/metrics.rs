@@ -193,7 +193,7 @@ impl Shared {
         );
         add(
             "wal_torn_bytes",
-            "Bytes of an interrupted write that the last start cut off.",
+            "Bytes that the last start cut off the end of the log: an interrupted write, or damage.",
             count(&counters.torn_bytes),
         );
         add(

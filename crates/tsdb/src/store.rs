@@ -207,8 +207,10 @@ fn recover(shared: &Shared) -> Result<Recovery, Error> {
     );
     if recovery.torn_bytes > 0 {
         tracing::warn!(
-            bytes = recovery.torn_bytes,
-            "an interrupted write was cut off the log"
+            segment = recovery.torn_segment,
+            offset = recovery.torn_offset,
+            length = recovery.torn_bytes,
+            "bytes were cut off the end of the log: an interrupted write, or damage"
         );
     }
     if recovery.broken_records > 0 {
