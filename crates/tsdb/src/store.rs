@@ -294,6 +294,16 @@ impl SeriesSource for Store {
     }
 
     fn label_values(&self, name: &str, scope: &Scope) -> Result<Vec<String>, SourceError> {
+        if scope.selectors.is_empty() {
+            let start = self.visible_from(scope.start);
+            let end = scope.end.as_millis();
+            let limit = match scope.limit {
+                0 => usize::MAX,
+                limit => limit,
+            };
+            let index = self.shared.index();
+            return Ok(index.values(name, limit, |series| series.overlaps(start, end)));
+        }
         let mut values = BTreeSet::new();
         for series in self.scoped(scope) {
             if let Some(value) = series.labels.get(name)
