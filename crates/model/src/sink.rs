@@ -116,6 +116,16 @@ pub enum RejectReason {
         /// The oldest timestamp that is kept.
         oldest: Timestamp,
     },
+    /// It is further ahead of the clock than clocks differ.
+    #[error(
+        "sample at {timestamp} lies in the future: none is taken beyond {limit}, check the sender's clock"
+    )]
+    InFuture {
+        /// The row's timestamp.
+        timestamp: Timestamp,
+        /// The newest timestamp that is taken.
+        limit: Timestamp,
+    },
     /// Its series has another value at the same timestamp.
     #[error("another value is already stored at {timestamp}")]
     Duplicate {
@@ -128,10 +138,8 @@ pub enum RejectReason {
         /// The limit.
         limit: usize,
     },
-    /// It would be a new series, and those that there are take all the memory that is allowed.
-    #[error(
-        "no room for a new series in the {limit} bytes that the store may take: raise limits.memory"
-    )]
+    /// Series and samples take all the memory that is allowed, and none of them may be dropped for it.
+    #[error("no room in the {limit} bytes of memory that the store may take: raise limits.memory")]
     MemoryLimit {
         /// The limit in bytes.
         limit: u64,

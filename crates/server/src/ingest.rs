@@ -295,6 +295,7 @@ fn reason_label(reason: &RejectReason) -> &'static str {
         RejectReason::InvalidLabels(_) => "invalid_labels",
         RejectReason::OutOfOrder { .. } => "out_of_order",
         RejectReason::BeyondRetention { .. } => "beyond_retention",
+        RejectReason::InFuture { .. } => "in_future",
         RejectReason::Duplicate { .. } => "duplicate",
         RejectReason::SeriesLimit { .. } => "series_limit",
         RejectReason::MemoryLimit { .. } => "memory_limit",

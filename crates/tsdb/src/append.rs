@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use model::{AppendError, Appended, RejectReason, Rejected, Row, SampleBatch, Timestamp};
 
+use crate::chunk::GROWTH;
 use crate::series::Memory;
 use crate::shared::Shared;
 use crate::table::{NEVER, SeriesTable, validate};
@@ -19,14 +20,21 @@ use crate::wal::writer::LogWriter;
 /// The most rows of one batch.
 const ROWS_MAX: usize = 1_000_000;
 
+/// How far ahead of the clock a sample may be. Clocks that nobody sets differ by minutes, a forgotten time zone by hours;
+/// what lies far ahead would keep its segment of the log until then.
+const FUTURE_MAX: Duration = Duration::from_secs(3600);
+
+/// What a sample adds to the memory at most: each may be the one for which its tail grows.
+const SAMPLE_MEMORY_MAX: usize = GROWTH;
+
 /// Everything that only the one who writes may touch.
 pub(crate) struct Writer {
     pub(crate) table: SeriesTable,
     pub(crate) log: LogWriter,
     /// What the samples of all series take.
     pub(crate) samples_memory: Memory,
-    /// At how many bytes of memory the oldest chunks are dropped next.
-    pub(crate) trim_at: usize,
+    /// Before this time no attempt is made to free memory.
+    pub(crate) trim_again: Timestamp,
     /// Oldest and newest timestamp of all samples; the oldest may be gone already.
     pub(crate) range: Option<(i64, i64)>,
     batch: Batch,
@@ -46,19 +54,21 @@ struct Batch {
 /// What a row may have at most.
 struct Bounds {
     oldest: i64,
+    newest: Timestamp,
     window: Duration,
     series_max: usize,
     series_memory_max: usize,
+    samples_memory_max: usize,
     memory_max: u64,
 }
 
 impl Writer {
-    pub(crate) fn new(log: LogWriter, memory_max: u64) -> Self {
+    pub(crate) fn new(log: LogWriter) -> Self {
         Self {
             table: SeriesTable::default(),
             log,
             samples_memory: Memory::default(),
-            trim_at: memory_limit(memory_max),
+            trim_again: Timestamp::MIN,
             range: None,
             batch: Batch::default(),
         }
@@ -67,6 +77,11 @@ impl Writer {
     /// Bytes of memory that series and samples take.
     pub(crate) fn memory(&self) -> usize {
         self.table.memory() + self.samples_memory.sealed + self.samples_memory.tails
+    }
+
+    /// The memory once the batch so far has been shown, at most.
+    fn expected_memory(&self) -> usize {
+        self.memory() + self.batch.expected_memory()
     }
 
     /// Adds a sample that is not there yet to its series.
@@ -100,6 +115,12 @@ impl Writer {
                 oldest,
             });
         }
+        if row.timestamp > bounds.newest {
+            return Err(RejectReason::InFuture {
+                timestamp: row.timestamp,
+                limit: bounds.newest,
+            });
+        }
         let id = match previous {
             Some((key, id)) if key == row.key => id,
             _ => match self.table.known(&batch.encoding, row.key) {
@@ -131,6 +152,13 @@ impl Writer {
                 }
                 None => {}
             }
+        }
+        // For a series that has just been created there is room.
+        let is_new = self.table.slot(id).newest == NEVER;
+        if !is_new && self.expected_memory() + SAMPLE_MEMORY_MAX > bounds.samples_memory_max {
+            return Err(RejectReason::MemoryLimit {
+                limit: bounds.memory_max,
+            });
         }
         let slot = self.table.slot(id);
         if timestamp > slot.newest {
@@ -168,7 +196,10 @@ impl Writer {
                         limit: bounds.series_max,
                     });
                 }
-                if self.table.memory() + self.samples_memory.tails > bounds.series_memory_max {
+                let tails = self.samples_memory.tails + self.batch.expected_memory();
+                if self.table.memory() + tails > bounds.series_memory_max
+                    || self.expected_memory() + SAMPLE_MEMORY_MAX > bounds.samples_memory_max
+                {
                     return Err(RejectReason::MemoryLimit {
                         limit: bounds.memory_max,
                     });
@@ -184,6 +215,11 @@ impl Writer {
 }
 
 impl Batch {
+    /// What its samples take, at most.
+    fn expected_memory(&self) -> usize {
+        self.samples.len() * SAMPLE_MEMORY_MAX
+    }
+
     /// The value of an accepted row.
     fn value_at(&mut self, id: u32, timestamp: i64) -> Option<u64> {
         for (id, sample) in self.ids.iter().zip(&self.samples).skip(self.rows_by_place) {
@@ -216,6 +252,7 @@ impl Shared {
         }
         let mut writer = self.writer()?;
         self.begin(&mut writer)?;
+        self.make_room(&mut writer, rows.saturating_mul(SAMPLE_MEMORY_MAX));
         let bounds = self.bounds();
         let mut previous: Option<(&[u8], u32)> = None;
         for (index, row) in batch.rows.iter().enumerate() {
@@ -234,8 +271,8 @@ impl Shared {
         self.commit(&mut writer)?;
         self.show(&mut writer);
         self.counters.count(&appended);
-        if writer.memory() > writer.trim_at {
-            self.trim(&mut writer);
+        if refused_for_memory(&appended) {
+            self.note_refusal();
         }
         self.counters.observe(&writer);
         Ok(appended)
@@ -246,7 +283,7 @@ impl Shared {
         self.check()?;
         let new = writer
             .log
-            .begin()
+            .begin(self.clock.now())
             .map_err(|error| self.fail("write", &error))?;
         if new {
             writer.log.metadata(self.descriptions().by_name());
@@ -284,9 +321,11 @@ impl Shared {
 
     fn bounds(&self) -> Bounds {
         let config = &self.config;
+        let now = self.clock.now();
         let memory_max = memory_limit(config.memory_max);
         Bounds {
-            oldest: self.oldest(self.clock.now()).max(NEVER + 1),
+            oldest: self.oldest(now).max(NEVER + 1),
+            newest: now + FUTURE_MAX,
             window: config.out_of_order_window,
             series_max: match config.active_series {
                 0 => usize::MAX,
@@ -294,9 +333,15 @@ impl Shared {
             },
             // The rest is for samples; without it series would be all there is.
             series_memory_max: memory_max / 4 * 3,
+            samples_memory_max: memory_max,
             memory_max: config.memory_max,
         }
     }
+}
+
+fn refused_for_memory(appended: &Appended) -> bool {
+    let refused = |rejected: &Rejected| matches!(rejected.reason, RejectReason::MemoryLimit { .. });
+    appended.rejected.iter().any(refused)
 }
 
 /// The limit, whose 0 stands for none.

@@ -13,7 +13,7 @@ use crate::coding::{Cursor, put_bytes, put_signed};
 pub(crate) const SAMPLES_SEALED: u16 = 120;
 
 /// By how many bytes a tail grows; doubling would waste too much in a million tails.
-const GROWTH: usize = 64;
+pub(crate) const GROWTH: usize = 64;
 
 /// The most bytes one sample takes.
 const SAMPLE_BYTES_MAX: usize = 19;
@@ -85,7 +85,7 @@ impl Tail {
         self.count += 1;
     }
 
-    /// Turns the samples into a chunk and forgets them; the memory is kept for the next ones.
+    /// Turns the samples into a chunk and forgets them, their memory too: the series may never be written to again.
     pub(crate) fn seal(&mut self) -> Arc<Chunk> {
         let chunk = Chunk {
             first: self.first,
@@ -93,7 +93,7 @@ impl Tail {
             count: self.count,
             bytes: self.bytes.as_slice().into(),
         };
-        self.clear();
+        *self = Self::default();
         Arc::new(chunk)
     }
 

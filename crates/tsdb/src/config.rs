@@ -13,7 +13,7 @@ pub struct Config {
     pub active_series: usize,
     /// Bytes of memory that series and samples may take; 0 is no limit. Beyond it the oldest samples go early.
     pub memory_max: u64,
-    /// Bytes of samples at which a segment of the log is full.
+    /// Bytes of samples at which a segment of the log is full; of an old one, bytes of all it holds.
     pub segment_bytes: u64,
     /// Whether the store has threads that sync the log and keep the retention. A test that sets the time has none,
     /// and calls `sync` and `maintain` itself.

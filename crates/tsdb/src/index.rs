@@ -85,6 +85,22 @@ impl Index {
         series.collect()
     }
 
+    /// The values of a label that any series for which `visible` holds has, sorted; at most `limit`. Most often the
+    /// first series of a value decides, so that few are looked at.
+    pub(crate) fn values(
+        &self,
+        name: &str,
+        limit: usize,
+        visible: impl Fn(&Series) -> bool,
+    ) -> Vec<String> {
+        let visible = |id: u32| self.series[id as usize].as_deref().is_some_and(&visible);
+        let values = self.labels.get(name).into_iter().flatten();
+        let seen = values.filter(|(_, ids)| ids.iter().any(visible));
+        seen.take(limit)
+            .map(|(value, _)| value.to_string())
+            .collect()
+    }
+
     fn matching(&self, matchers: &[Matcher]) -> RoaringBitmap {
         let (excluding, mut requiring): (Vec<_>, Vec<_>) =
             matchers.iter().partition(|matcher| matcher.matches_empty());

@@ -10,13 +10,14 @@ use crate::recovery::Recovery;
 use crate::shared::Shared;
 
 /// Why rows are refused, as the label `reason` says it.
-const REASONS: [&str; 6] = [
+const REASONS: [&str; 7] = [
     "invalid_labels",
     "out_of_order",
     "beyond_retention",
     "duplicate",
     "series_limit",
     "memory_limit",
+    "in_future",
 ];
 
 /// What is counted, and how things stood after the last batch. So nobody waits for the writer to see the metrics.
@@ -99,6 +100,7 @@ fn reason_index(reason: &RejectReason) -> usize {
         RejectReason::Duplicate { .. } => 3,
         RejectReason::SeriesLimit { .. } => 4,
         RejectReason::MemoryLimit { .. } => 5,
+        RejectReason::InFuture { .. } => 6,
     }
 }
 
@@ -191,7 +193,7 @@ impl Shared {
         );
         add(
             "wal_torn_bytes",
-            "Bytes of an interrupted write that the last start cut off.",
+            "Bytes that the last start cut off the end of the log: an interrupted write, or damage.",
             count(&counters.torn_bytes),
         );
         add(

@@ -1,7 +1,7 @@
 //! Reads the log back when a store is opened.
 //!
-//! Whatever is broken is skipped and reported. What follows the last whole record of the last segment is a write that
-//! a crash interrupted: it is cut off.
+//! Whatever is broken is skipped and reported. What follows the last whole record of the last segment is cut off and
+//! reported: a write that a crash interrupted, or damage, which looks the same.
 
 use std::path::Path;
 use std::time::Duration;
@@ -38,8 +38,12 @@ pub struct Recovery {
     pub samples_undefined: u64,
     /// Whole records of a type that this version does not know.
     pub records_unknown: u64,
-    /// Bytes cut off the end of the last segment.
+    /// Bytes cut off the end of the last segment: an interrupted write, or damage.
     pub torn_bytes: u64,
+    /// The number of that segment; 0 if none were cut.
+    pub torn_segment: u64,
+    /// Where in the segment they began.
+    pub torn_offset: u64,
     /// How many broken records were skipped.
     pub broken_records: u64,
     /// The first hundred of them.
@@ -98,9 +102,7 @@ impl Shared {
         for number in &numbers {
             let last = Some(number) == numbers.last();
             closed.extend(self.recover_segment(writer, *number, last, &mut recovery)?);
-            if writer.memory() > writer.trim_at {
-                self.trim(writer);
-            }
+            self.make_room(writer, 0);
             tracing::debug!(
                 segment = number,
                 of = numbers.len(),
@@ -144,6 +146,10 @@ impl Shared {
         let mut length = segment.len();
         if last {
             recovery.torn_bytes = (length - read.end) as u64;
+            if recovery.torn_bytes > 0 {
+                recovery.torn_segment = number;
+                recovery.torn_offset = read.end as u64;
+            }
             length = read.end;
         } else {
             for broken in read.trailing {

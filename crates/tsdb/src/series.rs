@@ -177,6 +177,13 @@ impl SeriesSamples {
         }
     }
 
+    /// Seals a tail whose samples are all older than `before`.
+    pub(crate) fn seal_before(&mut self, before: i64) {
+        if self.tail.range().is_some_and(|(_, last)| last < before) {
+            self.seal();
+        }
+    }
+
     /// The sealed chunks, oldest first.
     pub(crate) fn sealed(&self) -> &[Arc<Chunk>] {
         &self.sealed

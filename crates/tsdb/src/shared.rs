@@ -34,10 +34,28 @@ pub(crate) struct Shared {
     pub(crate) floor: AtomicI64,
     pub(crate) counters: Counters,
     pub(crate) signal: Signal,
-    /// Since when samples are dropped before their retention, for want of memory.
-    short_of_memory: Mutex<Option<Timestamp>>,
+    shortage: Mutex<Shortage>,
     pub(crate) opened: Timestamp,
     failure: OnceLock<Failure>,
+}
+
+/// What the want of memory has led to.
+pub(crate) struct Shortage {
+    /// Since when samples are dropped before their retention.
+    pub(crate) dropped_since: Option<Timestamp>,
+    /// Since when samples are refused, and when one was last.
+    pub(crate) refused_since: Option<Timestamp>,
+    pub(crate) refused_last: Timestamp,
+}
+
+impl Default for Shortage {
+    fn default() -> Self {
+        Self {
+            dropped_since: None,
+            refused_since: None,
+            refused_last: Timestamp::MIN,
+        }
+    }
 }
 
 /// Why the store takes nothing any more.
@@ -71,7 +89,7 @@ impl Shared {
             floor: AtomicI64::new(NEVER),
             counters: Counters::default(),
             signal: Signal::default(),
-            short_of_memory: Mutex::default(),
+            shortage: Mutex::new(Shortage::default()),
             failure: OnceLock::new(),
         }
     }
@@ -134,9 +152,9 @@ impl Shared {
         }
     }
 
-    pub(crate) fn short_of_memory(&self) -> MutexGuard<'_, Option<Timestamp>> {
-        let short = self.short_of_memory.lock();
-        short.expect("invariant: setting it does not panic")
+    pub(crate) fn shortage(&self) -> MutexGuard<'_, Shortage> {
+        let shortage = self.shortage.lock();
+        shortage.expect("invariant: setting it does not panic")
     }
 
     pub(crate) fn failure(&self) -> Option<&Failure> {

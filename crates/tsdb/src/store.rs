@@ -67,9 +67,10 @@ impl Store {
             Arc::clone(&disk),
             log_directory.clone(),
             config.segment_bytes,
+            config.retention,
             Arc::clone(&queue),
         );
-        let writer = Writer::new(log, config.memory_max);
+        let writer = Writer::new(log);
         let threads = config.threads;
         let shared = Arc::new(Shared::new(
             disk,
@@ -157,8 +158,15 @@ impl Store {
                 failure.reason.clone(),
             );
         }
-        let short = *self.shared.short_of_memory();
-        if let Some(since) = short {
+        let shortage = self.shared.shortage();
+        if let Some(since) = shortage.refused_since {
+            let reason = format!(
+                "samples are refused, because there is no room for them in {} bytes of memory: raise limits.memory",
+                self.shared.config.memory_max
+            );
+            return (HealthState::Degraded, since, reason);
+        }
+        if let Some(since) = shortage.dropped_since {
             let reason = format!(
                 "samples are dropped before their retention, because they take more than {} bytes of memory: \
                  raise limits.memory, or lower storage.retention",
@@ -199,8 +207,10 @@ fn recover(shared: &Shared) -> Result<Recovery, Error> {
     );
     if recovery.torn_bytes > 0 {
         tracing::warn!(
-            bytes = recovery.torn_bytes,
-            "an interrupted write was cut off the log"
+            segment = recovery.torn_segment,
+            offset = recovery.torn_offset,
+            length = recovery.torn_bytes,
+            "bytes were cut off the end of the log: an interrupted write, or damage"
         );
     }
     if recovery.broken_records > 0 {
@@ -284,6 +294,16 @@ impl SeriesSource for Store {
     }
 
     fn label_values(&self, name: &str, scope: &Scope) -> Result<Vec<String>, SourceError> {
+        if scope.selectors.is_empty() {
+            let start = self.visible_from(scope.start);
+            let end = scope.end.as_millis();
+            let limit = match scope.limit {
+                0 => usize::MAX,
+                limit => limit,
+            };
+            let index = self.shared.index();
+            return Ok(index.values(name, limit, |series| series.overlaps(start, end)));
+        }
         let mut values = BTreeSet::new();
         for series in self.scoped(scope) {
             if let Some(value) = series.labels.get(name)

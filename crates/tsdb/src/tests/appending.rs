@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use model::{
     HealthState, KeyEncoding, Labels, Matcher, RejectReason, SampleBatch, SampleColumns,
-    SampleSink, Selection, SeriesSource,
+    SampleSink, Scope, Selection, SeriesSource,
 };
-use testkit::SimulatedClock;
+use testkit::{SimulatedClock, SimulatedDisk};
 
-use super::{NOW, config, contents, labels};
+use super::{NOW, config, contents, labels, open};
 use crate::{Config, Error, OsDisk, Store};
 
 #[test]
@@ -193,4 +193,45 @@ fn after_a_panic_in_a_decoder_the_store_takes_nothing_and_answers_everything() {
     store.maintain(NOW);
     assert_eq!(contents(&store).len(), 1);
     assert!(store.close().is_err());
+}
+
+#[test]
+fn a_sample_far_ahead_of_the_clock_is_refused() {
+    let (store, _) = open(&SimulatedDisk::new(1), config()).unwrap();
+    let series = labels("up");
+    let limit = NOW + Duration::from_secs(3600);
+    let timestamp = limit + Duration::from_millis(1);
+    let batch = SampleBatch::packed([(&series, limit, 1.0), (&series, timestamp, 1.0)]);
+    let appended = store.append(&batch).unwrap();
+    assert_eq!(appended.accepted, 1);
+    let reason = RejectReason::InFuture { timestamp, limit };
+    assert_eq!(appended.rejected[0].reason, reason);
+}
+
+#[test]
+fn without_selectors_the_values_of_a_label_are_those_of_visible_series() {
+    let (store, _) = open(&SimulatedDisk::new(1), config()).unwrap();
+    let second = Duration::from_secs(1);
+    let (old, new, newer) = (labels("old"), labels("new"), labels("newer"));
+    let rows = [
+        (&old, NOW - second, 1.0),
+        (&new, NOW, 1.0),
+        (&newer, NOW + second, 1.0),
+    ];
+    store.append(&SampleBatch::packed(rows)).unwrap();
+    let values = |name, start, limit| {
+        let scope = Scope {
+            selectors: Vec::new(),
+            start,
+            end: NOW + second,
+            limit,
+        };
+        store.label_values(name, &scope).unwrap()
+    };
+    let all = NOW - second;
+    assert_eq!(values("__name__", all, 0), ["new", "newer", "old"]);
+    assert_eq!(values("__name__", all, 2), ["new", "newer"]);
+    assert_eq!(values("__name__", NOW, 0), ["new", "newer"]);
+    assert_eq!(values("job", NOW, 0), ["a"]);
+    assert!(values("absent", NOW, 0).is_empty());
 }

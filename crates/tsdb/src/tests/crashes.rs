@@ -333,6 +333,10 @@ fn a_torn_tail_is_cut_once() {
         model::Disk::length(&disk, &segment_path(1)).unwrap(),
         last as u64
     );
+    assert_eq!(
+        (recovery.torn_segment, recovery.torn_offset),
+        (1, last as u64)
+    );
     assert_eq!(recovery.records, records.len() as u64 - 1);
     assert!(contents(&store).len() >= before.len() - 12);
     drop(store);

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::{Disk, DiskFile, Labels, Metadata};
+use model::{Disk, DiskFile, Labels, Metadata, Timestamp};
 
 use super::file_name;
 use super::payload::{self, LoggedSample};
@@ -24,6 +25,10 @@ const BUFFER_KEPT: usize = 4 << 20;
 /// million series would fill each segment with definitions only.
 const SAMPLES_PER_DEFINITION_BYTE: u64 = 2;
 
+/// After this time a segment of full length ends even so. Where ever new series come and go, definitions are most of
+/// it, and what never ends is never removed. A short retention makes it shorter.
+const AGE_MAX: Duration = Duration::from_secs(2 * 3600);
+
 /// A segment that is written no more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClosedSegment {
@@ -38,6 +43,7 @@ pub(crate) struct LogWriter {
     disk: Arc<dyn Disk>,
     directory: PathBuf,
     segment_bytes: u64,
+    age_max: Duration,
     queue: Arc<SyncQueue>,
     closed: Vec<ClosedSegment>,
     next_number: u64,
@@ -49,6 +55,7 @@ pub(crate) struct LogWriter {
 
 struct Segment {
     number: u64,
+    begun: Timestamp,
     file: Box<dyn DiskFile>,
     length: u64,
     definition_bytes: u64,
@@ -62,12 +69,18 @@ impl LogWriter {
         disk: Arc<dyn Disk>,
         directory: PathBuf,
         segment_bytes: u64,
+        retention: Duration,
         queue: Arc<SyncQueue>,
     ) -> Self {
+        let age_max = match retention {
+            retention if retention.is_zero() => AGE_MAX,
+            retention => AGE_MAX.min(retention / 8),
+        };
         Self {
             disk,
             directory,
             segment_bytes,
+            age_max,
             queue,
             closed: Vec::new(),
             next_number: 1,
@@ -85,12 +98,13 @@ impl LogWriter {
     }
 
     /// Makes ready for records; true if they begin a new segment.
-    pub(crate) fn begin(&mut self) -> io::Result<bool> {
+    pub(crate) fn begin(&mut self, now: Timestamp) -> io::Result<bool> {
         if let Some(segment) = &self.segment {
             let sample_bytes = segment.length - segment.definition_bytes;
             let full = sample_bytes >= self.segment_bytes
                 && sample_bytes >= SAMPLES_PER_DEFINITION_BYTE * segment.definition_bytes;
-            if !full {
+            let old = segment.length >= self.segment_bytes && now >= segment.begun + self.age_max;
+            if !full && !old {
                 return Ok(false);
             }
         }
@@ -110,6 +124,7 @@ impl LogWriter {
         self.buffer.extend_from_slice(&segment_header(number));
         self.segment = Some(Segment {
             number,
+            begun: now,
             file,
             length: 0,
             definition_bytes: 0,
@@ -203,20 +218,28 @@ impl LogWriter {
         Ok(self.queue.mark_dirty())
     }
 
-    /// Removes the segments that have no sample from `floor` on. How many there were.
-    pub(crate) fn remove_before(&mut self, floor: i64) -> io::Result<usize> {
-        let before = self.closed.len();
-        let mut kept = Vec::with_capacity(before);
-        for segment in &self.closed {
-            if segment.newest < floor {
-                self.disk
-                    .remove(&self.directory.join(file_name(segment.number)))?;
-            } else {
-                kept.push(*segment);
+    /// Removes the segments that have no sample from `floor` on.
+    ///
+    /// Errors: the first of those that could not be removed; they are tried again the next time.
+    pub(crate) fn remove_before(&mut self, floor: i64) -> io::Result<()> {
+        let mut first_error = Ok(());
+        for segment in std::mem::take(&mut self.closed) {
+            if segment.newest >= floor {
+                self.closed.push(segment);
+                continue;
+            }
+            let path = self.directory.join(file_name(segment.number));
+            match self.disk.remove(&path) {
+                Ok(()) => {}
+                // Someone else has removed it, which is as good.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    self.closed.push(segment);
+                    first_error = first_error.and(Err(error));
+                }
             }
         }
-        self.closed = kept;
-        Ok(before - self.closed.len())
+        first_error
     }
 
     /// How many segments there are, and their bytes.
