@@ -1,5 +1,6 @@
 //! What bounds the server. Each number answers "how much may a stranger take from us".
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Bounds that hold from start to end.
@@ -48,11 +49,19 @@ pub struct Limits {
 }
 
 impl Config {
-    /// The hosts under which a machine reaches itself.
-    pub fn loopback_hosts() -> Vec<String> {
-        ["localhost", "127.0.0.1", "[::1]"]
+    /// The hosts under which a machine reaches itself, the address on which it listens among them.
+    pub fn loopback_hosts(address: IpAddr) -> Vec<String> {
+        let mut hosts = ["localhost", "127.0.0.1", "[::1]"]
             .map(str::to_owned)
-            .to_vec()
+            .to_vec();
+        let own = match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        if !hosts.contains(&own) {
+            hosts.push(own);
+        }
+        hosts
     }
 }
 

@@ -15,6 +15,7 @@ use model::{Labels, Metadata, Timestamp};
 use thiserror::Error;
 
 use json::Json;
+use metric::LABEL_BYTES_MAX;
 
 /// A metric as the store takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +53,7 @@ pub enum IngestError {
 ///
 /// Errors: no JSON, more than a million values, or all faults of the metric.
 pub fn parse_one(body: &[u8]) -> Result<IngestedMetric, IngestError> {
-    metric::read(json::read(body, usize::MAX)?)
+    metric::read(json::read(body, usize::MAX)?, &mut { LABEL_BYTES_MAX })
 }
 
 /// Reads the body of `/api/v1/metrics/batch`; a metric that is wrong stands in the list as its error, in its place.
@@ -80,7 +81,11 @@ pub fn parse_batch(
         };
     }
     match metrics {
-        Some(items) if problems.is_empty() => Ok(items.into_iter().map(metric::read).collect()),
+        Some(items) if problems.is_empty() => {
+            let mut label_bytes_left = LABEL_BYTES_MAX;
+            let read = |item| metric::read(item, &mut label_bytes_left);
+            Ok(items.into_iter().map(read).collect())
+        }
         _ => Err(IngestError::Invalid(problems)),
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn host(config: &Config) -> Option<host::Config> {
 /// The options of the server, for the address on which it really listens.
 pub(super) fn server(config: &Config, address: SocketAddr) -> server::Config {
     let hosts = match address.ip().is_loopback() {
-        true => server::Config::loopback_hosts(),
+        true => server::Config::loopback_hosts(address.ip()),
         false => Vec::new(),
     };
     server::Config {

@@ -17,7 +17,7 @@ fn request(host: &str, uri: &str) -> Request<Body> {
 #[tokio::test]
 async fn a_foreign_host_is_refused_where_hosts_are_named() {
     let bench = Bench::with(Config {
-        hosts: Config::loopback_hosts(),
+        hosts: Config::loopback_hosts("127.0.0.1".parse().unwrap()),
         ..Config::default()
     });
     for host in [
@@ -41,6 +41,24 @@ async fn a_foreign_host_is_refused_where_hosts_are_named() {
             .status,
         200
     );
+}
+
+#[tokio::test]
+async fn a_listener_is_known_by_its_own_address() {
+    for (address, host) in [
+        ("127.0.0.2", "127.0.0.2:9595"),
+        ("::ffff:127.0.0.1", "[::ffff:127.0.0.1]:9595"),
+        ("::1", "[::1]:9595"),
+    ] {
+        let bench = Bench::with(Config {
+            hosts: Config::loopback_hosts(address.parse().unwrap()),
+            ..Config::default()
+        });
+        for (host, status) in [(host, 200), ("localhost", 200), ("127.0.0.3", 421)] {
+            let answer = bench.send(request(host, "/health")).await;
+            assert_eq!(answer.status, status, "{host}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -28,13 +28,20 @@ pub(super) const PROBLEMS_MAX: usize = 20;
 /// The last second of the year 9999; a larger number is milliseconds taken for seconds.
 const SECONDS_MAX: f64 = 253_402_300_799.0;
 
-/// Reads a metric.
+/// Bytes of the labels of all series of one body. Each bucket repeats the labels of its histogram, so that a long
+/// label and many buckets would become any multiple of what was sent.
+pub(super) const LABEL_BYTES_MAX: usize = 64 << 20;
+
+/// Reads a metric, whose labels take from `label_bytes_left`.
 ///
 /// Errors: all that is wrong with it.
-pub(super) fn read(value: Json) -> Result<IngestedMetric, IngestError> {
+pub(super) fn read(
+    value: Json,
+    label_bytes_left: &mut usize,
+) -> Result<IngestedMetric, IngestError> {
     let mut problems = Vec::new();
     let metric = Fields::of(value, &FIELDS, &mut problems)
-        .and_then(|fields| read_fields(fields, &mut problems));
+        .and_then(|fields| read_fields(fields, label_bytes_left, &mut problems));
     match metric {
         Some(metric) if problems.is_empty() => Ok(metric),
         _ => Err(invalid(problems)),
@@ -51,7 +58,11 @@ fn invalid(mut problems: Vec<String>) -> IngestError {
     IngestError::Invalid(problems)
 }
 
-fn read_fields(mut fields: Fields, problems: &mut Vec<String>) -> Option<IngestedMetric> {
+fn read_fields(
+    mut fields: Fields,
+    label_bytes_left: &mut usize,
+    problems: &mut Vec<String>,
+) -> Option<IngestedMetric> {
     let name = read_name(&mut fields, problems);
     let kind = read_kind(&mut fields, problems);
     let labels = read_labels(fields.take("labels"), kind, problems);
@@ -78,6 +89,17 @@ fn read_fields(mut fields: Fields, problems: &mut Vec<String>) -> Option<Ingeste
     if !problems.is_empty() {
         return None;
     }
+    let pairs = labels.iter().map(|(name, value)| name.len() + value.len());
+    let label_bytes = (name.len() + pairs.sum::<usize>()).saturating_mul(parts.len());
+    let Some(left) = label_bytes_left.checked_sub(label_bytes) else {
+        let count = parts.len();
+        problems.push(format!(
+            "labels: repeated in {count} series they make this request longer than {LABEL_BYTES_MAX} bytes: \
+             send smaller requests"
+        ));
+        return None;
+    };
+    *label_bytes_left = left;
     let mut samples = Vec::with_capacity(parts.len());
     for part in parts {
         match series(&name, &labels, &part) {

@@ -305,6 +305,27 @@ fn a_body_of_too_many_values_is_not_read_to_its_end() {
 }
 
 #[test]
+fn a_long_label_is_not_repeated_without_end() {
+    let label = "x".repeat(900_000);
+    let buckets: Vec<String> = (0..100).map(|bound| format!("\"{bound}\": 1")).collect();
+    let buckets = buckets.join(",");
+    let body = format!(
+        r#"{{"metrics": [
+            {{"name": "h", "type": "histogram", "labels": {{"a": "{label}"}}, "buckets": {{{buckets}}}, "sum": 1, "count": 1}},
+            {{"name": "g", "type": "gauge", "labels": {{"a": "{label}"}}, "value": 1}}
+        ]}}"#
+    );
+    let metrics = parse_batch(body.as_bytes(), 2).unwrap();
+    let refused = metrics[0].as_ref().unwrap_err().to_string();
+    assert!(
+        refused
+            .contains("repeated in 103 series they make this request longer than 67108864 bytes"),
+        "{refused}"
+    );
+    assert!(metrics[1].is_ok());
+}
+
+#[test]
 fn a_flood_of_faults_is_cut() {
     let body: String = (0..100_000)
         .map(|index| format!("\"x{index}\": 1,"))
