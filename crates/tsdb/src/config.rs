@@ -11,7 +11,8 @@ pub struct Config {
     pub out_of_order_window: Duration,
     /// How many series there may be; 0 is no limit.
     pub active_series: usize,
-    /// Bytes of memory that series and samples may take; 0 is no limit. Beyond it the oldest samples go early.
+    /// Bytes of memory that series and samples may take; 0 is no limit. Beyond it the oldest samples go early,
+    /// as far as the out-of-order window; then new ones are refused.
     pub memory_max: u64,
     /// Bytes of samples at which a segment of the log is full; of an old one, bytes of all it holds.
     pub segment_bytes: u64,

@@ -43,8 +43,9 @@ pub(crate) struct Shared {
 pub(crate) struct Shortage {
     /// Since when samples are dropped before their retention.
     pub(crate) dropped_since: Option<Timestamp>,
-    /// Since when samples are refused, and when one was last.
+    /// Since when samples are refused.
     pub(crate) refused_since: Option<Timestamp>,
+    /// When one was refused last; long before all time if none ever was.
     pub(crate) refused_last: Timestamp,
 }
 
