@@ -146,6 +146,37 @@ pub enum RejectReason {
     },
 }
 
+impl RejectReason {
+    /// All that [`RejectReason::label`] may say.
+    pub const LABELS: [&'static str; 7] = [
+        "invalid_labels",
+        "out_of_order",
+        "beyond_retention",
+        "in_future",
+        "duplicate",
+        "series_limit",
+        "memory_limit",
+    ];
+
+    /// The reason as the value of a metric's label `reason`.
+    pub const fn label(&self) -> &'static str {
+        Self::LABELS[self.index()]
+    }
+
+    /// Where [`RejectReason::label`] stands in [`RejectReason::LABELS`].
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::InvalidLabels(_) => 0,
+            Self::OutOfOrder { .. } => 1,
+            Self::BeyondRetention { .. } => 2,
+            Self::InFuture { .. } => 3,
+            Self::Duplicate { .. } => 4,
+            Self::SeriesLimit { .. } => 5,
+            Self::MemoryLimit { .. } => 6,
+        }
+    }
+}
+
 /// Why a whole batch was refused.
 #[derive(Debug, Error)]
 pub enum AppendError {

@@ -8,8 +8,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use model::{
-    AppendError, Appended, Labels, Matcher, Metadata, NAME, RejectReason, SampleBatch,
-    SampleColumns, Selection, Timestamp, is_stale,
+    AppendError, Appended, Labels, Matcher, Metadata, NAME, SampleBatch, SampleColumns, Selection,
+    Timestamp, is_stale,
 };
 use wire::json_ingest::{self, IngestError, IngestedMetric};
 
@@ -262,7 +262,7 @@ pub(crate) fn append(
     })?;
     own.count_ingested(protocol, appended.accepted);
     for rejected in &appended.rejected {
-        own.count_rejected(protocol, reason_label(&rejected.reason), 1);
+        own.count_rejected(protocol, rejected.reason.label(), 1);
     }
     Ok(appended)
 }
@@ -286,19 +286,6 @@ fn append_failed(error: &AppendError) -> ApiError {
         AppendError::TooLarge(_) => {
             ApiError::bad_data(error.to_string()).with_status(StatusCode::PAYLOAD_TOO_LARGE)
         }
-    }
-}
-
-/// A reason as a label.
-fn reason_label(reason: &RejectReason) -> &'static str {
-    match reason {
-        RejectReason::InvalidLabels(_) => "invalid_labels",
-        RejectReason::OutOfOrder { .. } => "out_of_order",
-        RejectReason::BeyondRetention { .. } => "beyond_retention",
-        RejectReason::InFuture { .. } => "in_future",
-        RejectReason::Duplicate { .. } => "duplicate",
-        RejectReason::SeriesLimit { .. } => "series_limit",
-        RejectReason::MemoryLimit { .. } => "memory_limit",
     }
 }
 

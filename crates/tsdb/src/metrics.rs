@@ -9,22 +9,11 @@ use crate::append::Writer;
 use crate::recovery::Recovery;
 use crate::shared::Shared;
 
-/// Why rows are refused, as the label `reason` says it.
-const REASONS: [&str; 7] = [
-    "invalid_labels",
-    "out_of_order",
-    "beyond_retention",
-    "duplicate",
-    "series_limit",
-    "memory_limit",
-    "in_future",
-];
-
 /// What is counted, and how things stood after the last batch. So nobody waits for the writer to see the metrics.
 #[derive(Default)]
 pub(crate) struct Counters {
     accepted: AtomicU64,
-    rejected: [AtomicU64; REASONS.len()],
+    rejected: [AtomicU64; RejectReason::LABELS.len()],
     descriptions_refused: AtomicU64,
     syncs: AtomicU64,
     sync_nanos: AtomicU64,
@@ -47,7 +36,7 @@ impl Counters {
     pub(crate) fn count(&self, appended: &Appended) {
         self.accepted.fetch_add(appended.accepted as u64, Relaxed);
         for rejected in &appended.rejected {
-            self.rejected[reason_index(&rejected.reason)].fetch_add(1, Relaxed);
+            self.rejected[rejected.reason.index()].fetch_add(1, Relaxed);
         }
     }
 
@@ -92,18 +81,6 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn reason_index(reason: &RejectReason) -> usize {
-    match reason {
-        RejectReason::InvalidLabels(_) => 0,
-        RejectReason::OutOfOrder { .. } => 1,
-        RejectReason::BeyondRetention { .. } => 2,
-        RejectReason::Duplicate { .. } => 3,
-        RejectReason::SeriesLimit { .. } => 4,
-        RejectReason::MemoryLimit { .. } => 5,
-        RejectReason::InFuture { .. } => 6,
-    }
-}
-
 impl Shared {
     /// All metrics of the store.
     pub(crate) fn metrics(&self) -> Vec<MetricFamily> {
@@ -116,7 +93,7 @@ impl Shared {
             MetricKind::Counter,
             "Samples refused, by reason.",
         );
-        for (reason, counter) in REASONS.iter().zip(&counters.rejected) {
+        for (reason, counter) in RejectReason::LABELS.iter().zip(&counters.rejected) {
             push(&mut rejected, &[("reason", reason)], count(counter));
         }
         let mut families = vec![rejected];

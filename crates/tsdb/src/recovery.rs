@@ -156,6 +156,22 @@ impl Shared {
                 recovery.skip(broken);
             }
         }
+        if length < SEGMENT_HEADER && segment.len() >= SEGMENT_HEADER {
+            // Not the beginning of a segment that a crash left, but a file that is no such segment: a misnamed copy
+            // perhaps. It is not ours to throw away.
+            let aside = path.with_extension("wal.broken");
+            self.disk
+                .rename(&path, &aside)
+                .map_err(disk_error("set aside", &path))?;
+            recovery.skip(BrokenRecord {
+                segment: number,
+                offset: 0,
+                length: segment.len() as u64,
+                reason: "no segment of this number; the file was renamed to end in .broken",
+            });
+            recovery.torn_bytes = 0;
+            return Ok(None);
+        }
         if length < SEGMENT_HEADER {
             self.disk
                 .remove(&path)

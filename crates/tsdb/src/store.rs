@@ -202,7 +202,7 @@ fn recover(shared: &Shared) -> Result<Recovery, Error> {
         bytes = recovery.bytes,
         samples = recovery.samples,
         series = recovery.series,
-        duration_ms = recovery.elapsed.as_millis(),
+        duration_ms = recovery.elapsed.as_secs_f64() * 1000.0,
         "log read"
     );
     if recovery.torn_bytes > 0 {
@@ -213,12 +213,20 @@ fn recover(shared: &Shared) -> Result<Recovery, Error> {
             "bytes were cut off the end of the log: an interrupted write, or damage"
         );
     }
-    if recovery.broken_records > 0 {
+    for broken in &recovery.broken {
         tracing::error!(
-            count = recovery.broken_records,
-            first = ?recovery.broken.first(),
+            segment = broken.segment,
+            offset = broken.offset,
+            length = broken.length,
+            reason = broken.reason,
+            "a broken part of the log was skipped"
+        );
+    }
+    if recovery.samples_undefined > 0 || recovery.broken_records > recovery.broken.len() as u64 {
+        tracing::error!(
+            broken_records = recovery.broken_records,
             samples_undefined = recovery.samples_undefined,
-            "broken records of the log were skipped"
+            "broken parts of the log were skipped, in all"
         );
     }
     if recovery.records_unknown > 0 {

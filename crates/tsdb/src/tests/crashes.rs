@@ -2,7 +2,7 @@
 
 use std::io;
 
-use model::{HealthState, Labels, Metadata, SampleBatch, SampleSink, SeriesSource};
+use model::{Disk as _, HealthState, Labels, Metadata, SampleBatch, SampleSink, SeriesSource};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use testkit::{Operation, SimulatedDisk};
@@ -396,4 +396,30 @@ fn metadata_outlive_a_crash_and_the_segments_they_came_with() {
         (0, 0)
     );
     assert!(recovery.samples > 0);
+}
+
+#[test]
+fn a_file_that_is_no_segment_of_its_number_is_set_aside() {
+    let disk = SimulatedDisk::new(11);
+    let (written, _) = one_segment(&disk);
+    disk.rename(&segment_path(1), &segment_path(5)).unwrap();
+    let (store, recovery) = open(&disk, config()).unwrap();
+    assert!(!written.is_empty());
+    assert_eq!(contents(&store), Contents::new());
+    assert_eq!((recovery.torn_bytes, recovery.broken_records), (0, 1));
+    let names = disk.list(segment_path(5).parent().unwrap()).unwrap();
+    assert!(
+        names.contains(&"00000005.wal.broken".to_owned()),
+        "{names:?}"
+    );
+    drop(store);
+
+    // Under its own name it is read again.
+    disk.rename(
+        &segment_path(5).with_extension("wal.broken"),
+        &segment_path(1),
+    )
+    .unwrap();
+    let (store, _) = open(&disk, config()).unwrap();
+    assert_eq!(contents(&store), written);
 }
