@@ -19,6 +19,12 @@ const DEPTH_MAX: usize = 200;
 /// dropping and comparing such trees goes down step by step.
 const CHAIN_MAX: usize = 1000;
 
+/// How many matchers one text may have. An expression's compiled regular expressions stay as long as it does.
+const MATCHERS_MAX: usize = 1000;
+
+/// How many of them may be regular expressions: each takes up to a MiB and some milliseconds to compile.
+const REGEX_MATCHERS_MAX: usize = 100;
+
 /// Reads an expression and checks the types of all its parts.
 ///
 /// Errors: the first place at which the text is no valid PromQL.
@@ -51,6 +57,8 @@ struct Parser<'a> {
     error_at_end: Option<ParseError>,
     next: usize,
     depth: usize,
+    matchers: usize,
+    regex_matchers: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -77,6 +85,8 @@ impl<'a> Parser<'a> {
             error_at_end,
             next: 0,
             depth: 0,
+            matchers: 0,
+            regex_matchers: 0,
         })
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{MatchKind, Matcher, NAME, Timestamp};
 
-use super::Parser;
+use super::{MATCHERS_MAX, Parser, REGEX_MATCHERS_MAX};
 use crate::ast::{At, Expr, ExprKind, Subquery, TimeShift, VectorSelector};
 use crate::lexer::Token;
 use crate::printer::format_float;
@@ -66,7 +66,10 @@ impl Parser<'_> {
             Token::Symbol("!=") => MatchKind::NotEqual,
             Token::Symbol("=~") => MatchKind::Regex,
             Token::Symbol("!~") => MatchKind::NotRegex,
-            Token::Symbol("," | "}") if quoted => return Ok(Matcher::equal(NAME, name)),
+            Token::Symbol("," | "}") if quoted => {
+                self.count_matcher(MatchKind::Equal, start)?;
+                return Ok(Matcher::equal(NAME, name));
+            }
             _ => return Err(self.unexpected(CONTEXT, "label matching operator")),
         };
         self.advance();
@@ -74,7 +77,22 @@ impl Parser<'_> {
             return Err(self.unexpected(CONTEXT, "string"));
         };
         let span = start.to(self.advance());
+        self.count_matcher(kind, span)?;
         Matcher::new(kind, name, value).map_err(|error| ParseError::new(span, error.to_string()))
+    }
+
+    /// Refuses a matcher that is one too many for the text.
+    fn count_matcher(&mut self, kind: MatchKind, span: Span) -> Result<(), ParseError> {
+        self.matchers += 1;
+        self.regex_matchers += usize::from(matches!(kind, MatchKind::Regex | MatchKind::NotRegex));
+        let message = if self.matchers > MATCHERS_MAX {
+            format!("more than {MATCHERS_MAX} label matchers in one expression")
+        } else if self.regex_matchers > REGEX_MATCHERS_MAX {
+            format!("more than {REGEX_MATCHERS_MAX} regular expressions in one expression")
+        } else {
+            return Ok(());
+        };
+        Err(ParseError::new(span, message))
     }
 
     /// `[5m]`, `[1h:1m]` or `[1h:]` after an expression.

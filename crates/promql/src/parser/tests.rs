@@ -338,6 +338,42 @@ fn long_chains_of_vectors_are_no_nesting() {
 }
 
 #[test]
+fn a_text_has_a_limited_number_of_matchers() {
+    let selector = |matcher: &str, count| format!("{{{}}}", [matcher].repeat(count).join(","));
+    for (matcher, most, message) in [
+        (
+            r#"a="b""#,
+            1000,
+            "more than 1000 label matchers in one expression",
+        ),
+        (
+            r#""b""#,
+            1000,
+            "more than 1000 label matchers in one expression",
+        ),
+        (
+            r#"a=~"b""#,
+            100,
+            "more than 100 regular expressions in one expression",
+        ),
+        (
+            r#"a!~".""#,
+            100,
+            "more than 100 regular expressions in one expression",
+        ),
+    ] {
+        let error = parse_selector(&selector(matcher, most + 1)).unwrap_err();
+        assert_eq!(error.message, message);
+        let column = 2 + most * (matcher.len() + 1);
+        assert_eq!(error.position.to_string(), format!("1:{column}"));
+    }
+    assert!(parse_selector(&selector(r#"a=~"b""#, 100)).is_ok());
+    // All selectors of a text count together.
+    let sum = vec![r#"sum(x{a=~"b"})"#; 101].join(" + ");
+    assert!(refused(&sum).ends_with("more than 100 regular expressions in one expression"));
+}
+
+#[test]
 fn long_texts_are_refused() {
     let text = " ".repeat(TEXT_BYTES_MAX + 1);
     assert_eq!(
