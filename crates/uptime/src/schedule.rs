@@ -17,7 +17,7 @@ use std::time::Duration;
 use model::Timestamp;
 
 /// A busy machine is late by less than this, a suspended one by more.
-const LATE_MAX: i64 = 5_000;
+const LATE_MAX: Duration = Duration::from_secs(5);
 /// The time over which checks are spread that were slept through or are new, in milliseconds.
 const CATCH_UP: i64 = 60_000;
 
@@ -98,6 +98,7 @@ impl Schedule {
         retry_in: Option<Duration>,
         now: Timestamp,
     ) {
+        self.notice(now);
         let grid = Grid::new(monitor, interval);
         if let Some(entry) = self.entries.get(monitor)
             && entry.grid == grid
@@ -151,12 +152,14 @@ impl Schedule {
             let Next::Waits { slot, attempt, .. } = entry.next else {
                 continue;
             };
-            let late = now.since(due).as_millis() > LATE_MAX as u128;
-            // A slot of which several have passed stands for the last of them.
-            let latest = if attempt == 0 {
-                entry.grid.latest(now).max(slot)
-            } else {
-                slot
+            let late = now.since(due) > LATE_MAX;
+            // A slot of which several have passed stands for the last of them; a retry stands for its own.
+            let (latest, due) = match attempt {
+                0 => {
+                    let latest = entry.grid.latest(now).max(slot);
+                    (latest, due.max(latest))
+                }
+                _ => (slot, due),
             };
             self.skipped += entry.grid.slots_between(slot, latest);
             if attempt == 0 && late {
@@ -173,7 +176,7 @@ impl Schedule {
                 monitor,
                 slot: latest,
                 attempt,
-                due: due.max(latest),
+                due,
             });
         }
         runs
@@ -212,6 +215,14 @@ impl Schedule {
     /// The last slot of a monitor that was begun.
     pub fn last_slot(&self, monitor: &str) -> Option<Timestamp> {
         self.entries.get(monitor)?.slot
+    }
+
+    /// When the next check of one monitor is due; none if it is being checked.
+    pub fn next_due_of(&self, monitor: &str) -> Option<Timestamp> {
+        match self.entries.get(monitor)?.next {
+            Next::Waits { due, .. } => Some(due),
+            Next::Runs { .. } => None,
+        }
     }
 
     fn retry(
@@ -298,7 +309,7 @@ impl Entry {
             self.grid.catch_up
         };
         if attempt == 0 && wait > usual {
-            self.next = Next::at_slot(self.grid.next(self.slot, now));
+            self.next = self.grid.first(self.slot, now);
         }
     }
 }

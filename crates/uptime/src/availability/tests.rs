@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn at(millis: i64) -> Timestamp {
@@ -65,4 +67,40 @@ fn the_ratio_is_of_the_time_that_is_known() {
     };
     assert_eq!(parts.ratio(), Some(0.75));
     assert_eq!(Availability::default().ratio(), None);
+}
+
+fn state() -> impl Strategy<Value = State> {
+    prop_oneof![
+        Just(State::Up),
+        Just(State::Down),
+        Just(State::Unknown),
+        Just(State::Pending)
+    ]
+}
+
+proptest! {
+    /// The model paints every millisecond from `since` on, transition over transition.
+    #[test]
+    fn each_millisecond_belongs_to_the_last_transition_that_claims_it(
+        steps in prop::collection::vec((0i64..300, state()), 0..20),
+        from in 0i64..300,
+        length in 0i64..300,
+    ) {
+        let steps: Vec<_> = steps.into_iter().map(|(since, to)| (since, since, to)).collect();
+        let transitions = history(&steps);
+        let parts = availability(&transitions, at(from), at(from + length));
+        let mut painted = Availability::default();
+        for moment in from..from + length {
+            let last = steps.iter().rev().find(|(since, ..)| *since <= moment);
+            let part = match last {
+                None => continue,
+                Some((.., State::Up)) => &mut painted.up,
+                Some((.., State::Down)) => &mut painted.down,
+                Some((.., State::Unknown)) => &mut painted.unknown,
+                Some((.., State::Pending)) => &mut painted.pending,
+            };
+            *part += Duration::from_millis(1);
+        }
+        prop_assert_eq!(parts, painted);
+    }
 }

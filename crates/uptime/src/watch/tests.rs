@@ -1,5 +1,7 @@
 //! Stories of monitors, and a long random one against a naive model.
 
+mod random;
+
 use std::time::Duration;
 
 use super::*;
