@@ -198,8 +198,9 @@ fn read_url(value: Value<'_>) -> Option<Uri> {
         return refuse("the name of the host is missing");
     };
     if authority.as_str().contains('@') {
-        // It would be shown wherever the URL is.
-        return refuse("a login does not belong into it; write headers: {Authorization: …}");
+        // It would be shown wherever the URL is, and so it is not shown here.
+        value.refuse("a login does not belong into a URL; write headers: {Authorization: …}");
+        return None;
     }
     let after_host = &authority.as_str()[authority.host().len()..];
     let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port > 0);
