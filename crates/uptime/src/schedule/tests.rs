@@ -180,3 +180,26 @@ fn a_new_monitor_is_checked_within_a_minute_whatever_its_interval() {
         }
     }
 }
+
+#[test]
+fn slots_that_were_slept_through_are_counted() {
+    let name = names(1).remove(0);
+    let mut schedule = schedule(std::slice::from_ref(&name), 10 * SECOND, at(1_000));
+    let first = schedule.due(schedule.next_due().unwrap()).remove(0);
+    schedule.finish(&name, None, first.slot);
+    assert_eq!(schedule.due(first.slot + 67 * SECOND), []);
+    assert_eq!(schedule.skipped(), 6);
+    assert_eq!(schedule.next_due(), Some(first.slot + 70 * SECOND));
+}
+
+#[test]
+fn a_busy_machine_runs_the_latest_of_the_slots_that_have_passed() {
+    let name = names(1).remove(0);
+    let mut schedule = schedule(std::slice::from_ref(&name), SECOND, at(1_000));
+    let first = schedule.due(schedule.next_due().unwrap()).remove(0);
+    schedule.finish(&name, None, first.slot);
+    let now = first.slot + Duration::from_millis(4_500);
+    let run = schedule.due(now).remove(0);
+    assert_eq!((run.slot, run.due), (first.slot + 4 * SECOND, run.slot));
+    assert_eq!(schedule.skipped(), 3);
+}
