@@ -4,6 +4,7 @@
 //! queries or serves knows the others only through this one. Words: [`Labels`], [`Sample`], [`Matcher`],
 //! [`MetricFamily`]. Ports: [`SampleSink`] (into the store), [`SeriesSource`] (out of it), [`Clock`], [`Disk`].
 
+mod alert;
 mod clock;
 mod disk;
 pub mod duration;
@@ -19,6 +20,7 @@ mod sink;
 mod source;
 mod timestamp;
 
+pub use alert::Alert;
 pub use clock::Clock;
 pub use disk::{Disk, DiskFile};
 pub use family::{MetricFamily, Point};
