@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::{Alert, Labels, Sample, Timestamp};
 
 use crate::rule::{Moment, validity};
-use crate::{AlertState, Environment, GroupDefinition, Rule, RuleKind};
+use crate::{ActiveAlert, AlertState, Environment, GroupDefinition, Rule};
 
 /// Stores samples; the next rule may ask for them.
 pub type Append<'a> = dyn FnMut(&[(Labels, Sample)]) + 'a;
@@ -21,8 +21,8 @@ pub struct Group {
     limit: usize,
     pub(crate) rules: Vec<Rule>,
     pub(crate) evaluated_at: Option<Timestamp>,
-    /// Series of rules that are no more; they end at the next evaluation.
-    pub(crate) orphans: Vec<Labels>,
+    /// What rules that are no more left behind; it ends at the next evaluation.
+    pub(crate) orphans: Orphans,
 }
 
 /// What an evaluation gives besides samples.
@@ -32,6 +32,13 @@ pub struct Evaluation {
     pub alerts: Vec<Alert>,
     /// The rules that failed, in their order.
     pub errors: Vec<RuleError>,
+}
+
+/// Series and firing alerts without a rule.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Orphans {
+    pub(crate) series: Vec<Labels>,
+    pub(crate) alerts: Vec<ActiveAlert>,
 }
 
 /// Why a rule failed.
@@ -54,7 +61,7 @@ impl Group {
             limit: definition.limit,
             rules: definition.rules.into_iter().map(Rule::new).collect(),
             evaluated_at: None,
-            orphans: Vec::new(),
+            orphans: Orphans::default(),
         }
     }
 
@@ -114,15 +121,16 @@ impl Group {
                 }),
             }
         }
-        self.end_orphans(moment.looked_at, append);
-        self.evaluated_at = Some(at);
         evaluation.alerts = self.due_alerts(at, environment);
+        evaluation.alerts.extend(self.end_orphans(&moment, append));
+        self.evaluated_at = Some(at);
         evaluation
     }
 
     /// Takes over the state of the group that it replaces, rule by rule of equal name and labels.
     ///
-    /// An alert whose `for` has changed keeps its age; what no rule continues ends at the next evaluation.
+    /// An alert whose `for` has changed keeps its age. What no rule continues ends at the next evaluation: series with
+    /// a stale marker, firing alerts as resolved.
     pub fn adopt(&mut self, old: Self) {
         let mut by_identity: BTreeMap<_, Vec<Rule>> = BTreeMap::new();
         for rule in old.rules.into_iter().rev() {
@@ -137,36 +145,58 @@ impl Group {
         }
         self.orphans = old.orphans;
         for rule in by_identity.into_values().flatten() {
-            self.orphans.extend(rule.series);
+            self.orphans.series.extend(rule.series);
+            self.orphans.alerts.extend(rule.alerts.into_values());
         }
         self.evaluated_at = old.evaluated_at;
     }
 
-    /// Ends every series that the group gave out, for one that is no more: the stale markers to store.
-    pub fn end(mut self, at: Timestamp) -> Vec<(Labels, Sample)> {
-        let mut samples = Vec::new();
-        self.end_orphans(at, &mut |orphans| samples.extend_from_slice(orphans));
-        for rule in &mut self.rules {
-            samples.extend(rule.end(at));
-        }
-        samples
+    /// Ends all that the group gave out, for one that is no more: stale markers to `append`, and resolved alerts.
+    pub fn end(
+        self,
+        at: Timestamp,
+        environment: &Environment,
+        append: &mut Append<'_>,
+    ) -> Vec<Alert> {
+        let mut empty = Self {
+            rules: Vec::new(),
+            ..self.clone()
+        };
+        empty.adopt(self);
+        empty.evaluate(at, environment, append).alerts
     }
 
-    fn end_orphans(&mut self, at: Timestamp, append: &mut Append<'_>) {
+    /// Ends what no rule has taken up again; the alerts among it, resolved.
+    fn end_orphans(&mut self, moment: &Moment<'_>, append: &mut Append<'_>) -> Vec<Alert> {
+        let orphans = std::mem::take(&mut self.orphans);
         let marker = Sample {
-            timestamp: at,
+            timestamp: moment.looked_at,
             value: model::stale_marker(),
         };
-        let continued =
-            |labels: &Labels| self.rules.iter().any(|rule| rule.series.contains(labels));
-        let ended: Vec<_> = std::mem::take(&mut self.orphans)
+        let is_given_out = |labels: &Labels| {
+            let mut rules = self.rules.iter();
+            rules.any(|rule| rule.series.contains(labels))
+        };
+        let ended: BTreeMap<Labels, Sample> = orphans
+            .series
             .into_iter()
-            .filter(|labels| !continued(labels))
+            .filter(|labels| !is_given_out(labels))
             .map(|labels| (labels, marker))
             .collect();
         if !ended.is_empty() {
-            append(&ended);
+            append(&ended.into_iter().collect::<Vec<_>>());
         }
+        let fires = |labels: &Labels| {
+            let mut alerts = self.rules.iter().filter_map(|rule| rule.alerts.get(labels));
+            alerts.any(|alert| alert.state == AlertState::Firing)
+        };
+        let mut resolved = Vec::new();
+        for alert in orphans.alerts {
+            if alert.state == AlertState::Firing && !fires(&alert.labels) {
+                resolved.push(given_out(&alert, moment.at, String::new()));
+            }
+        }
+        resolved
     }
 
     fn due_alerts(&mut self, at: Timestamp, environment: &Environment) -> Vec<Alert> {
@@ -182,13 +212,8 @@ impl Group {
                     continue;
                 }
                 alert.sent_at = Some(at);
-                due.push(Alert {
-                    labels: alert.labels.clone(),
-                    annotations: alert.annotations.clone(),
-                    starts_at: alert.fired_at.unwrap_or(alert.active_at),
-                    ends_at: alert.resolved_at.unwrap_or(at + validity),
-                    generator_url: link.clone(),
-                });
+                let ends_at = alert.resolved_at.unwrap_or(at + validity);
+                due.push(given_out(alert, ends_at, link.clone()));
             }
         }
         due
@@ -201,13 +226,24 @@ impl Group {
     }
 }
 
+/// An alert as routing hears of it.
+fn given_out(alert: &ActiveAlert, ends_at: Timestamp, generator_url: String) -> Alert {
+    Alert {
+        labels: alert.labels.clone(),
+        annotations: alert.annotations.clone(),
+        starts_at: alert.fired_at.unwrap_or(alert.active_at),
+        ends_at,
+        generator_url,
+    }
+}
+
 /// What makes two rules of two versions of a group the same one.
 fn identity(rule: &Rule) -> (String, bool, Vec<(String, String)>) {
     let definition = rule.definition();
     let labels = definition.labels.iter();
     (
         definition.name.clone(),
-        definition.kind == RuleKind::Recording,
+        rule.records(),
         labels
             .map(|(name, value)| (name.clone(), value.text().to_owned()))
             .collect(),

@@ -70,6 +70,11 @@ impl Rule {
         &self.definition
     }
 
+    /// Whether it records, and does not alert.
+    pub fn records(&self) -> bool {
+        self.definition.kind == RuleKind::Recording
+    }
+
     /// How its last evaluation went.
     pub fn health(&self) -> &RuleHealth {
         &self.health
@@ -117,11 +122,6 @@ impl Rule {
                 Err(message)
             }
         }
-    }
-
-    /// Ends everything that it gave out.
-    pub(crate) fn end(&mut self, at: Timestamp) -> Vec<(Labels, Sample)> {
-        self.samples(Series::new(), at)
     }
 
     fn result(&mut self, moment: &Moment<'_>) -> Result<Series, String> {

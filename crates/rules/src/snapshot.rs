@@ -4,6 +4,7 @@
 //! only by the time in which somebody looked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use model::{Labels, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub struct GroupSnapshot {
 pub struct RuleSnapshot {
     /// The rule's name.
     pub name: String,
+    /// Whether it records; an alerting rule may have the same name.
+    pub records: bool,
     /// The rule's labels, not expanded; with the name they say which rule it is.
     pub labels: BTreeMap<String, String>,
     /// Its alerts.
@@ -62,6 +65,7 @@ impl Group {
     pub fn snapshot(&self) -> GroupSnapshot {
         let rules = self.rules.iter().map(|rule| RuleSnapshot {
             name: rule.definition().name.clone(),
+            records: rule.records(),
             labels: texts(rule),
             alerts: rule.alerts.values().map(AlertSnapshot::of).collect(),
             series: rule.series.iter().map(owned).collect(),
@@ -79,29 +83,33 @@ impl Group {
         let evaluated_at = snapshot.evaluated_at.map(Timestamp::from_millis);
         let interval = self.interval(environment);
         // Between two evaluations nobody looks anyway.
-        let unseen = evaluated_at.map_or(std::time::Duration::ZERO, |evaluated_at| {
+        let unseen = evaluated_at.map_or(Duration::ZERO, |evaluated_at| {
             now.since(evaluated_at).saturating_sub(interval)
         });
         self.evaluated_at = evaluated_at;
         let mut taken = vec![false; self.rules.len()];
         for kept in snapshot.rules {
             let series = kept.series.into_iter().filter_map(packed);
+            let alerts = kept.alerts.into_iter().filter_map(AlertSnapshot::restored);
             let position = self.rules.iter().enumerate().position(|(index, rule)| {
-                !taken[index] && rule.definition().name == kept.name && texts(rule) == kept.labels
+                !taken[index]
+                    && rule.definition().name == kept.name
+                    && rule.records() == kept.records
+                    && texts(rule) == kept.labels
             });
             let Some(position) = position else {
-                self.orphans.extend(series);
+                self.orphans.series.extend(series);
+                self.orphans.alerts.extend(alerts);
                 continue;
             };
             taken[position] = true;
             let rule = &mut self.rules[position];
             rule.series = series.collect();
-            let alerts = kept.alerts.into_iter().filter_map(|kept| {
-                let mut alert = kept.restored()?;
+            let alerts = alerts.map(|mut alert| {
                 if alert.state == AlertState::Pending {
                     alert.active_at = alert.active_at + unseen;
                 }
-                Some((alert.labels.clone(), alert))
+                (alert.labels.clone(), alert)
             });
             rule.alerts = alerts.collect();
         }

@@ -1,7 +1,7 @@
 //! Groups over time.
 
 use super::{World, labels, minutes};
-use crate::{AlertState, Group};
+use crate::{AlertState, Group, RuleHealth};
 
 const DOWN: &str = r#"
 groups:
@@ -183,4 +183,90 @@ fn a_restart_continues_what_fires_and_what_is_pending() {
     let late = restarted(10);
     assert_eq!(active_at(&late), minutes(9));
     assert_eq!(late.rules()[0].state(), AlertState::Pending);
+}
+
+#[test]
+fn what_a_reload_takes_away_ends_and_what_it_changes_goes_on() {
+    let mut world = World::new(
+        "groups: [{name: g, rules: [{alert: Kept, expr: up == 0, for: 5m}, {alert: Gone, expr: up == 0}, \
+         {record: r, expr: up}]}]",
+    );
+    world.set(&[("__name__", "up")], minutes(1), 0.0);
+    world.step(minutes(1));
+    let later = World::new("groups: [{name: g, rules: [{alert: Kept, expr: up == 0, for: 1m}]}]");
+    let old = std::mem::replace(&mut world.group, later.group);
+    world.group.adopt(old);
+    let (evaluation, samples) = world.step(minutes(2));
+    let alerts: Vec<(&str, bool)> = evaluation
+        .alerts
+        .iter()
+        .map(|alert| {
+            let name = alert.labels.get("alertname").unwrap();
+            (name, alert.is_resolved(minutes(2)))
+        })
+        .collect();
+    assert_eq!(alerts, [("Kept", false), ("Gone", true)]);
+    assert!(samples.contains(&"r stale".to_owned()), "{samples:?}");
+    let gone = r#"ALERTS{alertname="Gone",alertstate="firing"} stale"#;
+    assert!(samples.contains(&gone.to_owned()), "{samples:?}");
+
+    let mut stored = 0;
+    let environment = world.environment.clone();
+    let resolved = world.group.end(minutes(3), &environment, &mut |samples| {
+        stored += samples.len()
+    });
+    assert_eq!((resolved.len(), resolved[0].ends_at), (1, minutes(3)));
+    assert_eq!(stored, 2);
+}
+
+#[test]
+fn a_rule_that_fails_keeps_its_alerts_and_says_why() {
+    let mut world = World::new(DOWN);
+    world.set(&[("__name__", "up"), ("instance", "a")], minutes(1), 0.0);
+    world.step(minutes(1));
+    let good = world.environment.query.clone();
+    world.environment.query =
+        std::sync::Arc::new(|_, _| Err(promql::EvalError::Limit("too much".to_owned())));
+    let (evaluation, samples) = world.step(minutes(2));
+    assert_eq!(evaluation.errors[0].message, "too much");
+    assert_eq!(samples, [""; 0]);
+    let rule = &world.group.rules()[0];
+    assert_eq!(*rule.health(), RuleHealth::Bad("too much".to_owned()));
+    world.environment.query = good;
+    let (evaluation, _) = world.step(minutes(3));
+    assert_eq!(evaluation.alerts.len(), 1);
+    assert_eq!(*world.group.rules()[0].health(), RuleHealth::Good);
+}
+
+#[test]
+fn a_query_offset_looks_and_writes_in_the_past() {
+    let mut world =
+        World::new("groups: [{name: g, query_offset: 1m, rules: [{record: r, expr: time()}]}]");
+    world.step(minutes(10));
+    let expr = promql::parse("timestamp(r)").unwrap();
+    let answer = (world.environment.query)(&expr, minutes(9)).unwrap();
+    let promql::Value::Vector(vector) = answer.value else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(vector[0].1.value, 540.0);
+}
+
+#[test]
+fn an_alert_that_fires_on_is_given_out_again_after_the_delay_and_a_resolved_one_for_a_while() {
+    let mut world =
+        World::new("groups: [{name: g, interval: 10s, rules: [{alert: A, expr: up == 0}]}]");
+    let mut given_out = Vec::new();
+    for seconds in (0..1_300).step_by(10) {
+        let at = model::Timestamp::from_millis(seconds * 1000);
+        let value = if seconds < 200 { 0.0 } else { 1.0 };
+        world.set(&[("__name__", "up")], at, value);
+        for alert in world.step(at).0.alerts {
+            given_out.push((seconds, alert.is_resolved(at)));
+        }
+    }
+    let firing: Vec<i64> = given_out.iter().filter(|it| !it.1).map(|it| it.0).collect();
+    let resolved: Vec<i64> = given_out.iter().filter(|it| it.1).map(|it| it.0).collect();
+    assert_eq!(firing, [0, 70, 140]);
+    assert_eq!(resolved[..3], [200, 270, 340]);
+    assert_eq!(resolved.last(), Some(&1040));
 }
