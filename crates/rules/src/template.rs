@@ -12,7 +12,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gotmpl::parse::{ListNode, Parser};
+use gotmpl::parse::{DefineNode, ListNode, Node, Parser};
 use gotmpl::{FuncMap, Value};
 use model::{Labels, Timestamp};
 
@@ -51,9 +51,9 @@ impl Template {
         if !text.contains("{{") {
             return Ok(template);
         }
-        let whole = format!("{PRELUDE}{text}");
-        let parsed = Parser::with_name(None, &whole, "{{", "}}").and_then(Parser::parse);
-        let (tree, defines) = parsed.map_err(|error| located(error, text))?;
+        let Some((tree, defines)) = parse_whole(text)? else {
+            return Err(stray(text));
+        };
         let mut trees = BTreeMap::new();
         for define in defines {
             trees.insert(define.name.to_string(), define.body);
@@ -165,6 +165,45 @@ impl Expander {
             ),
         }
     }
+}
+
+/// The library stops at an `{{end}}` that ends nothing and says nothing, so a mark behind the text must be found again.
+///
+/// None if it is not.
+fn parse_whole(text: &str) -> Result<Option<(ListNode, Vec<DefineNode>)>, TemplateError> {
+    const MARK: char = '\0';
+    let whole = format!("{PRELUDE}{text}{MARK}");
+    let parsed = Parser::with_name(None, &whole, "{{", "}}").and_then(Parser::parse);
+    let (mut tree, defines) = parsed.map_err(|error| located(error, text))?;
+    let Some(Node::Text(last)) = tree.nodes.last_mut() else {
+        return Ok(None);
+    };
+    let Some(without) = last.text.strip_suffix(MARK) else {
+        return Ok(None);
+    };
+    last.text = without.into();
+    Ok(Some((tree, defines)))
+}
+
+/// The first `{{end}}` or `{{else}}` before which everything is closed.
+fn stray(text: &str) -> TemplateError {
+    for (offset, braces) in text.match_indices("{{") {
+        let action = text[offset + braces.len()..]
+            .trim_start_matches('-')
+            .trim_start();
+        let ends = action.starts_with("end") || action.starts_with("else");
+        if ends && matches!(parse_whole(&text[..offset]), Ok(Some(_))) {
+            let name = if action.starts_with("end") {
+                "end"
+            } else {
+                "else"
+            };
+            let message = format!("unexpected {{{{{name}}}}}");
+            return TemplateError { message, offset };
+        }
+    }
+    let message = "unexpected {{end}}".to_owned();
+    TemplateError { message, offset: 0 }
 }
 
 fn located(error: gotmpl::TemplateError, text: &str) -> TemplateError {

@@ -1,6 +1,8 @@
 //! What the crate promises, from the text of a file to samples and alerts.
 
 mod files;
+mod host;
+mod naive;
 mod scenarios;
 mod templates;
 
