@@ -3,6 +3,7 @@
 mod files;
 mod host;
 mod naive;
+mod promtool;
 mod scenarios;
 mod templates;
 

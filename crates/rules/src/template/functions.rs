@@ -54,12 +54,8 @@ const PLAIN: [Plain; 24] = [
     ("humanizeTimestamp", 1, |given| timestamp(&given[0])),
     ("toTime", 1, |given| timestamp(&given[0])),
     ("title", 1, |given| Ok(string(title(&text(&given[0])?)))),
-    ("toUpper", 1, |given| {
-        Ok(string(text(&given[0])?.to_uppercase()))
-    }),
-    ("toLower", 1, |given| {
-        Ok(string(text(&given[0])?.to_lowercase()))
-    }),
+    ("toUpper", 1, |given| Ok(string(upper(&text(&given[0])?)))),
+    ("toLower", 1, |given| Ok(string(lower(&text(&given[0])?)))),
     ("match", 2, |given| {
         Ok(Value::Bool(regex(&given[0])?.is_match(&text(&given[1])?)))
     }),
@@ -315,6 +311,24 @@ fn timestamp(value: &Value) -> Outcome {
     shown.map(string).ok_or_else(out_of_range)
 }
 
+/// Go changes letter by letter: what would become two letters stays as it is.
+fn single(character: char, mut changed: impl Iterator<Item = char>) -> char {
+    match (changed.next(), changed.next()) {
+        (Some(changed), None) => changed,
+        _ => character,
+    }
+}
+
+fn upper(text: &str) -> String {
+    let upper = |character: char| single(character, character.to_uppercase());
+    text.chars().map(upper).collect()
+}
+
+fn lower(text: &str) -> String {
+    let lower = |character: char| single(character, character.to_lowercase());
+    text.chars().map(lower).collect()
+}
+
 /// Each word with a large first letter, the rest unchanged.
 fn title(text: &str) -> String {
     let mut titled = String::with_capacity(text.len());
@@ -323,9 +337,13 @@ fn title(text: &str) -> String {
         if in_word {
             titled.push(character);
         } else {
-            titled.extend(character.to_uppercase());
+            titled.push(single(character, character.to_uppercase()));
         }
-        in_word = character.is_alphanumeric() || matches!(character, '_' | '\'');
+        in_word = match character {
+            '_' => true,
+            character if character.is_ascii() => character.is_ascii_alphanumeric(),
+            character => !character.is_whitespace(),
+        };
     }
     titled
 }
