@@ -10,6 +10,7 @@ mod rewrite;
 mod value;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use gotmpl::parse::{DefineNode, ListNode, Node, Parser};
@@ -25,6 +26,9 @@ const PRELUDE: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabel
 
 /// How often the loops of one expansion may turn; an annotation lists some series, not a database.
 const LOOPS_MAX: u64 = 100_000;
+
+/// The longest text, of an expansion or a variable, in bytes; it is to be read by people.
+const LENGTH_MAX: usize = 64 << 10;
 
 /// A template that parses; two are equal if their texts are.
 #[derive(Clone)]
@@ -89,8 +93,8 @@ impl PartialEq for Template {
     }
 }
 
-impl std::fmt::Debug for Template {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Template {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.text.fmt(formatter)
     }
 }
@@ -156,14 +160,28 @@ impl Expander {
         let Some(ready) = self.ready.get(&template.text) else {
             return template.text.to_string();
         };
-        match ready.execute_template_to_string("", &data.0) {
-            Ok(text) => text,
+        let mut text = Bounded(String::new());
+        match ready.execute_template_fmt(&mut text, "", &data.0) {
+            Ok(()) => text.0,
             Err(error) => format!(
                 "<error expanding template: error executing template {}: {}>",
                 self.name,
                 functions::message(&error)
             ),
         }
+    }
+}
+
+/// A text of at most [`LENGTH_MAX`] bytes.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > LENGTH_MAX {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the crate promises, from the text of a file to samples and alerts.
 
+mod arbitrary;
 mod files;
 mod host;
 mod naive;

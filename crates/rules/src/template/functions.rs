@@ -7,10 +7,11 @@ use gotmpl::{FuncMap, TemplateError, Value, ValueFunc};
 use model::{Timestamp, duration};
 use regex::Regex;
 
+use super::LENGTH_MAX;
 use super::format::{
     humanize, humanize_duration, humanize_percentage, humanize_timestamp, humanize1024, shortest,
 };
-use super::rewrite::{GET, SHOW};
+use super::rewrite::{BOUND_TEXT, GET, SHOW};
 use super::value::{get, map, of_labels, type_name};
 use crate::Environment;
 
@@ -25,7 +26,8 @@ type Outcome = Result<Value, TemplateError>;
 /// A function that depends on its arguments alone, and their number.
 type Plain = (&'static str, usize, fn(&[Value]) -> Outcome);
 
-const PLAIN: [Plain; 24] = [
+const PLAIN: [Plain; 25] = [
+    (BOUND_TEXT, 1, |given| bounded(&given[0])),
     (GET, 2, |given| get(&given[0], &text(&given[1])?)),
     (SHOW, 1, |given| Ok(shown(&given[0]))),
     ("first", 1, |given| first(&given[0])),
@@ -165,7 +167,20 @@ fn add(
 pub(crate) fn message(error: &TemplateError) -> String {
     match error {
         TemplateError::Exec(message) => message.clone(),
+        TemplateError::Write => too_long(),
         other => other.to_string(),
+    }
+}
+
+fn too_long() -> String {
+    format!("the text is longer than {LENGTH_MAX} bytes")
+}
+
+/// A value that a variable may hold; else a loop could double a text without end.
+fn bounded(value: &Value) -> Outcome {
+    match value {
+        Value::String(text) if text.len() > LENGTH_MAX => Err(failure(too_long())),
+        other => Ok(other.clone()),
     }
 }
 

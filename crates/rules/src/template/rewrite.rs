@@ -12,6 +12,9 @@ pub(crate) const GET: &str = "__get";
 /// The function that makes a text of what an action shows.
 pub(crate) const SHOW: &str = "__show";
 
+/// The function that refuses a text that is too long for a variable.
+pub(crate) const BOUND_TEXT: &str = "__bound";
+
 /// A name that does not exist.
 pub(crate) struct Unknown {
     pub(crate) message: String,
@@ -37,11 +40,11 @@ impl Walk {
                 Node::List(list) => self.list(list)?,
                 Node::Action(action) => {
                     self.pipe(&mut action.pipe)?;
-                    if action.pipe.decl.is_empty() {
-                        let pos = action.pos;
-                        let args = vec![Expr::Identifier(pos, SHOW.into())];
-                        action.pipe.commands.push(CommandNode { pos, args });
-                    }
+                    let is_shown = action.pipe.decl.is_empty();
+                    let name = if is_shown { SHOW } else { BOUND_TEXT };
+                    let pos = action.pos;
+                    let args = vec![Expr::Identifier(pos, name.into())];
+                    action.pipe.commands.push(CommandNode { pos, args });
                 }
                 Node::If(branch) | Node::With(branch) | Node::Range(branch) => {
                     self.branch(branch)?

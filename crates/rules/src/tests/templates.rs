@@ -85,3 +85,17 @@ fn a_failure_becomes_the_text() {
         "<error expanding template: error executing template __alert_A: error calling first: first() called on vector with no elements>"
     );
 }
+
+#[test]
+fn an_expansion_has_bounds() {
+    for template in [
+        "{{ printf \"%999999999d\" 1 }}",
+        "{{ define \"x\" }}{{ template \"x\" . }}{{ end }}{{ template \"x\" . }}",
+        "{{ $x := \"ab\" }}{{ range query \"vector(1) or disk\" }}{{ range query \"disk\" }}{{ range query \"disk\" }}{{ range query \"disk\" }}\
+         {{ $x = print $x $x $x $x }}{{ end }}{{ end }}{{ end }}{{ end }}",
+        "{{ define \"x\" }}{{ . }}{{ . }}{{ end }}{{ template \"x\" (printf \"%1000000s\" \"a\") }}",
+    ] {
+        let text = expanded(template);
+        assert!(text.len() <= 64 << 10, "{} bytes: {template}", text.len());
+    }
+}
