@@ -5,9 +5,7 @@ use proptest::prelude::*;
 use super::{World, labels, minutes};
 use crate::AlertState;
 
-/// What an alert is, from whether its series was there at each evaluation so far, a minute apart.
-///
-/// The present is told from the last time at which the alert was nothing.
+/// What an alert is and since when its series is there, from whether it was at each evaluation so far, a minute apart.
 fn expected(past: &[bool], hold: usize, keep: usize) -> (AlertState, usize) {
     let (mut state, mut since, mut absent) = (AlertState::Inactive, 0, 0);
     for (now, present) in past.iter().enumerate() {
