@@ -1,0 +1,344 @@
+//! One behaviour, one script.
+
+use super::*;
+
+#[test]
+fn a_group_waits_is_told_and_told_again_when_it_is_over() {
+    check(
+        routing(),
+        "0s raise a
+         10s raise b
+         20s raise c,group=x
+         30s -> one First +a +b
+         50s -> one First +c
+         2m end a
+         5m30s -> one Resolved +b -a
+         6m end b
+         7m end c,group=x
+         10m30s -> one Resolved -b
+         10m50s -> one Resolved -c
+         2h nothing",
+    );
+}
+
+#[test]
+fn changes_are_told_at_points_that_lie_a_group_interval_apart() {
+    check(
+        routing(),
+        "0s raise a
+         30s -> one First +a
+         31s raise b
+         5m30s -> one NewAlerts +a +b
+         12m raise c
+         15m30s -> one NewAlerts +a +b +c
+         20m30s raise d
+         20m30s -> one NewAlerts +a +b +c +d
+         20m31s end a
+         21m raise e
+         25m30s -> one NewAlerts +b +c +d +e -a
+         26m nothing",
+    );
+}
+
+#[test]
+fn what_fires_on_is_repeated_when_the_repeat_interval_has_passed_not_at_the_next_point() {
+    let mut routing = routing();
+    for route in &mut routing.root.routes {
+        route.timing.repeat_interval = Duration::from_secs(7 * 60);
+    }
+    check(
+        routing,
+        "0s raise a
+         30s -> one First +a
+         7m30s -> one Repeat +a
+         8m raise b
+         12m30s -> one NewAlerts +a +b
+         19m30s -> one Repeat +a +b
+         20m end a
+         20m end b
+         24m30s -> one Resolved -a -b
+         2h nothing",
+    );
+}
+
+#[test]
+fn an_alert_that_is_over_before_it_was_told_is_not_told_at_all() {
+    check(
+        routing(),
+        "0s raise a
+         20s end a
+         1m raise b
+         1m30s -> one First +b
+         2m raise c
+         2m lease d
+         3m end c
+         4m nothing
+         1h1m30s -> one Repeat +b
+         1h2m nothing",
+    );
+}
+
+#[test]
+fn an_alert_that_is_not_raised_again_is_over_when_it_said() {
+    check(
+        routing(),
+        "0s lease a
+         30s -> one First +a
+         3m lease a
+         6m lease a
+         10m30s -> one Resolved -a
+         2h nothing",
+    );
+}
+
+#[test]
+fn an_alert_that_comes_back_before_its_end_was_told_never_went() {
+    check(
+        routing(),
+        "0s raise a
+         30s -> one First +a
+         1m end a
+         2m raise a
+         30m nothing
+         31m end a
+         35m30s -> one Resolved -a
+         2h nothing",
+    );
+}
+
+#[test]
+fn an_alert_that_comes_back_while_its_end_is_on_the_way_is_new() {
+    check(
+        routing(),
+        "0s raise a
+         30s -> one First +a
+         1m end a
+         5m outcome unknown
+         5m30s -> one Resolved -a
+         6m raise a
+         6m outcome delivered
+         6m deliver
+         10m30s -> one NewAlerts +a
+         11m nothing",
+    );
+}
+
+#[test]
+fn an_alert_that_ends_while_it_is_being_told_is_told_to_be_over() {
+    check(
+        routing(),
+        "0s outcome unknown
+         0s raise a
+         30s -> one First +a
+         40s end a
+         20m outcome delivered
+         20m deliver
+         20m -> one Resolved -a
+         2h nothing",
+    );
+}
+
+#[test]
+fn each_receiver_has_its_own_groups() {
+    check(
+        routing(),
+        "0s raise a,page=yes
+         0s -> two First +a
+         30s -> one First +a
+         1m end a,page=yes
+         5m -> two Resolved -a
+         5m30s -> one Resolved -a
+         2h nothing",
+    );
+}
+
+#[test]
+fn a_receiver_that_does_not_want_ends_is_not_told_them() {
+    let mut routing = routing();
+    let silent = Receiver {
+        send_resolved: false,
+    };
+    routing.receivers.insert("one".to_owned(), silent);
+    check(
+        routing,
+        "0s raise a
+         30s -> one First +a
+         1m end a
+         10m raise a
+         10m30s -> one First +a
+         11m nothing",
+    );
+}
+
+#[test]
+fn what_was_given_up_comes_with_the_next_notification_of_the_group() {
+    check(
+        routing(),
+        "0s outcome given-up
+         0s raise a
+         30s -> one First +a
+         5m30s -> one First +a
+         6m raise b
+         6m outcome delivered
+         10m30s -> one First +a +b
+         1h outcome given-up
+         1h10m30s -> one Repeat +a +b
+         1h15m30s -> one Repeat +a +b
+         1h16m end a
+         1h20m30s -> one Resolved +b -a
+         1h21m outcome delivered
+         1h25m30s -> one Resolved +b -a
+         2h nothing",
+    );
+}
+
+#[test]
+fn while_the_same_notification_is_tried_again_nothing_else_is_told_to_the_group() {
+    check(
+        routing(),
+        "0s outcome failed
+         0s raise a
+         30s -> one First +a
+         1m raise b
+         1h outcome delivered
+         1h deliver
+         1h -> one NewAlerts +a +b
+         1h1m nothing",
+    );
+}
+
+#[test]
+fn an_end_that_nobody_takes_is_forgotten_after_five_days() {
+    let mut routing = routing();
+    for route in &mut routing.root.routes {
+        route.timing.group_interval = Duration::from_secs(2 * 24 * 3600);
+    }
+    check(
+        routing,
+        "0s raise a
+         30s -> one First +a
+         1m end a
+         2m outcome given-up
+         2d30s -> one Resolved -a
+         4d30s -> one Resolved -a
+         30d nothing",
+    );
+}
+
+#[test]
+fn in_the_cooldown_an_alert_is_not_told_again_but_its_end_is() {
+    check(
+        with_cooldown(1800),
+        "0s raise a
+         30s -> one First +a
+         1m end a
+         5m30s -> one Resolved -a
+         6m raise a
+         10m end a
+         12m raise a
+         30m30s -> one First +a
+         31m end a
+         35m30s -> one Resolved -a
+         40m raise a
+         50m end a
+         2h nothing",
+    );
+}
+
+#[test]
+fn in_the_cooldown_others_of_the_group_are_told() {
+    check(
+        with_cooldown(1800),
+        "0s raise a
+         30s -> one First +a
+         1m end a
+         5m30s -> one Resolved -a
+         6m raise a
+         6m5s raise b
+         6m30s -> one First +b
+         31m30s -> one NewAlerts +a +b
+         40m nothing",
+    );
+}
+
+#[test]
+fn a_cooldown_that_is_longer_than_the_repeat_interval_holds_repetitions_back() {
+    check(
+        with_cooldown(2 * 3600),
+        "0s raise a
+         30s -> one First +a
+         2h30s -> one Repeat +a
+         3h nothing",
+    );
+}
+
+#[test]
+fn a_short_restart_repeats_nothing_and_forgets_nothing() {
+    check(
+        routing(),
+        "0s raise a
+         10s kill
+         11s start
+         30s -> one First +a
+         1m end a
+         5m29s nothing
+         5m29s kill
+         5m31s start
+         6m1s -> one Resolved -a
+         7m31s nothing",
+    );
+}
+
+#[test]
+fn what_was_on_its_way_is_sent_again_with_its_number() {
+    check(
+        routing(),
+        "0s outcome unknown
+         0s raise a
+         30s -> one First +a
+         31s kill
+         32s start
+         32s -> again one First +a
+         33s outcome delivered
+         33s deliver
+         1h33s -> one Repeat +a
+         2h nothing",
+    );
+}
+
+#[test]
+fn after_a_long_absence_what_fired_fires_until_it_could_be_raised_again() {
+    check(
+        routing(),
+        "0s lease a
+         0s lease b
+         30s -> one First +a +b
+         3m lease a
+         3m lease b
+         4m kill
+         3h start
+         3h30s -> one Repeat +a +b
+         3h1m lease a
+         3h5m end a
+         3h5m30s -> one Resolved -a -b
+         9h nothing",
+    );
+}
+
+#[test]
+fn restarts_in_short_order_do_not_put_off_what_is_due_for_ever() {
+    check(
+        routing(),
+        "0s raise a
+         25s kill
+         31s start
+         40s kill
+         41s start
+         50s kill
+         51s start
+         1m kill
+         1m2s start
+         1m2s -> one First +a
+         2m nothing",
+    );
+}
