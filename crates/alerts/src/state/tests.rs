@@ -2,6 +2,7 @@
 //!
 //! A script is run and written down again with what was told; the two must be equal.
 
+mod properties;
 mod scenarios;
 
 use std::collections::BTreeMap;
