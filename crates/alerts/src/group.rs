@@ -87,10 +87,17 @@ impl Group {
 
     /// Whether a notification with this alert is on its way.
     pub(crate) fn is_being_told(&self, labels: &Labels) -> bool {
-        self.in_flight
-            .iter()
-            .flat_map(|notification| &notification.alerts)
-            .any(|notified| notified.alert.labels == *labels)
+        let Some(notification) = &self.in_flight else {
+            return false;
+        };
+        let alerts = &notification.alerts;
+        let firing = alerts.partition_point(|told| told.status == Status::Firing);
+        let (firing, ended) = alerts.split_at(firing);
+        [firing, ended].iter().any(|sorted| {
+            sorted
+                .binary_search_by(|told| told.alert.labels.cmp(labels))
+                .is_ok()
+        })
     }
 
     /// When the group must be looked at next; never earlier than something is due, but what is due may be nothing.
@@ -104,9 +111,31 @@ impl Group {
         let mut due = self.repeat_due(alerts, now);
         for (labels, member) in &self.members {
             let change = self.change_due(labels, member, alerts(labels), now);
-            due = [due, change].into_iter().flatten().min();
+            due = Some(due.map_or(change, |due| due.min(change)));
         }
         Some(due?.max(self.not_before))
+    }
+
+    /// When the group must be looked at next, given that only one of its alerts is another than it was.
+    pub(crate) fn due_with(
+        &self,
+        labels: &Labels,
+        alert: &Alert,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let Some(member) = self
+            .members
+            .get(labels)
+            .filter(|_| self.in_flight.is_none())
+        else {
+            return self.wake;
+        };
+        let mut due = self.change_due(labels, member, alert, now);
+        if self.is_repeated(member, alert, now) {
+            due = due.min(self.repeat_after(self.cooled_at(labels)));
+        }
+        let due = due.max(self.not_before);
+        Some(self.wake.map_or(due, |wake| wake.min(due)))
     }
 
     /// When what changed about one alert, or will change by its end, is told.
@@ -116,16 +145,15 @@ impl Group {
         member: &Member,
         alert: &Alert,
         now: Timestamp,
-    ) -> Option<Timestamp> {
+    ) -> Timestamp {
         if member.is_told {
-            return Some(self.point_at_or_after(alert.ends_at));
+            return self.point_at_or_after(alert.ends_at);
         }
         if !member.is_routed || alert.is_resolved(now) {
             // Nothing is to be told about it: it goes at the next point.
-            return Some(self.point_at_or_after(member.since));
+            return self.point_at_or_after(member.since);
         }
-        let cooled = self.cooling.get(labels).copied();
-        Some(self.point_at_or_after(member.since.max(cooled.unwrap_or(Timestamp::MIN))))
+        self.point_at_or_after(member.since.max(self.cooled_at(labels)))
     }
 
     /// When what still fires is told again; none if nothing does.
@@ -134,17 +162,25 @@ impl Group {
             .members
             .iter()
             .filter(|(labels, member)| self.is_repeated(member, alerts(labels), now))
-            .map(|(labels, _)| self.cooling.get(labels).copied().unwrap_or(Timestamp::MIN))
+            .map(|(labels, _)| self.cooled_at(labels))
             .min()?;
+        Some(self.repeat_after(cooled))
+    }
+
+    /// When a repetition is due that must not be earlier than `cooled`.
+    fn repeat_after(&self, cooled: Timestamp) -> Timestamp {
         let interval = self.delivered_at.map(|at| at + self.timing.repeat_interval);
         let due = interval.unwrap_or(self.first_at).max(cooled);
         match self.decided_at {
             // A receiver that does not work is not tried again at once.
-            Some(decided_at) if self.gave_up => {
-                Some(due.max(decided_at + self.timing.group_interval))
-            }
-            _ => Some(due),
+            Some(decided_at) if self.gave_up => due.max(decided_at + self.timing.group_interval),
+            _ => due,
         }
+    }
+
+    /// When an alert's cooldown ends; long ago if it has none.
+    fn cooled_at(&self, labels: &Labels) -> Timestamp {
+        self.cooling.get(labels).copied().unwrap_or(Timestamp::MIN)
     }
 
     fn is_repeated(&self, member: &Member, alert: &Alert, now: Timestamp) -> bool {

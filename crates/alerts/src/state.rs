@@ -132,7 +132,9 @@ impl State {
             self.leave_untold(&labels);
         }
         if ends_sooner {
-            self.reschedule_all_of(&labels);
+            for id in self.groups_of(&labels) {
+                self.hasten(&id, &labels);
+            }
         }
         None
     }
@@ -168,7 +170,7 @@ impl State {
             let is_told = member.is_told;
             if let Some(routed) = routed {
                 to.remove(routed);
-                self.reschedule(&id);
+                self.hasten(&id, labels);
                 continue;
             }
             let is_kept = self.routing.receivers.contains_key(&id.receiver);
@@ -183,7 +185,7 @@ impl State {
             } else if !is_told || !is_kept {
                 self.remove_member(&id, labels);
             } else {
-                self.reschedule(&id);
+                self.hasten(&id, labels);
             }
         }
         if fires {
@@ -212,25 +214,27 @@ impl State {
         if let Some(known) = self.alerts.get_mut(labels) {
             known.groups.insert(Arc::clone(&id));
         }
-        self.reschedule(&id);
+        self.hasten(&id, labels);
     }
 
     /// Moves what a receiver knows about an alert from one of its groups to another one.
     fn hand_over(&mut self, labels: &Labels, from: &Arc<GroupId>, to: Destination) {
         let id = to.group.clone();
-        let (delivered_at, cooling) = match self.groups.get(from) {
-            Some(group) => (group.delivered_at, group.cooling.get(labels).copied()),
-            None => (None, None),
+        let Some(old) = self.groups.get(from) else {
+            return;
         };
+        let (decided_at, delivered_at) = (old.decided_at, old.delivered_at);
+        let cooling = old.cooling.get(labels).copied();
         self.remove_member(from, labels);
         self.enter(labels, to, true);
         if let Some(group) = self.groups.get_mut(&id) {
+            group.decided_at = group.decided_at.max(decided_at);
             group.delivered_at = group.delivered_at.max(delivered_at);
             if let Some(until) = cooling {
                 group.cooling.insert(labels.clone(), until);
             }
         }
-        self.reschedule(&Arc::new(id));
+        self.hasten(&Arc::new(id), labels);
     }
 
     /// An alert is over: the groups that were not told of it need not hear of it at all.
@@ -385,7 +389,7 @@ impl State {
         if let Some(known) = self.alerts.get_mut(labels) {
             known.groups.remove(id);
         }
-        self.reschedule(id);
+        self.close_if_idle(id);
     }
 
     /// A group has let an alert go.
@@ -407,41 +411,53 @@ impl State {
         }
     }
 
-    fn reschedule_all_of(&mut self, labels: &Labels) {
-        for id in self.groups_of(labels) {
-            self.reschedule(&id);
-        }
-    }
-
-    /// Puts a group at its place in the queue, or removes it if it is idle.
-    pub(crate) fn reschedule(&mut self, id: &Arc<GroupId>) {
-        let Self {
-            alerts,
-            groups,
-            queue,
-            now,
-            ..
-        } = self;
-        let Some(group) = groups.get_mut(id) else {
+    /// Moves a group forward in the queue, if the change of one of its alerts makes it due earlier.
+    fn hasten(&mut self, id: &Arc<GroupId>, labels: &Labels) {
+        let (Some(group), Some(known)) = (self.groups.get_mut(id), self.alerts.get(labels)) else {
             return;
         };
-        let wake = group.due(&|labels| &alerts[labels].alert, *now);
-        if wake != group.wake {
-            if let Some(old) = group.wake {
-                queue.remove(&(old, Arc::clone(id)));
-            }
-            if let Some(new) = wake {
-                queue.insert((new, Arc::clone(id)));
-            }
-            group.wake = wake;
-        }
-        if group.is_idle() {
-            if let Some(old) = group.wake {
-                queue.remove(&(old, Arc::clone(id)));
-            }
-            groups.remove(id);
+        let wake = group.due_with(labels, &known.alert, self.now);
+        requeue(&mut self.queue, id, group, wake);
+    }
+
+    /// Puts a group at its place in the queue, or removes it if it is idle; takes as long as the group is large.
+    pub(crate) fn reschedule(&mut self, id: &Arc<GroupId>) {
+        let Some(group) = self.groups.get_mut(id) else {
+            return;
+        };
+        let alerts = &self.alerts;
+        let wake = group.due(&|labels| &alerts[labels].alert, self.now);
+        requeue(&mut self.queue, id, group, wake);
+        self.close_if_idle(id);
+    }
+
+    fn close_if_idle(&mut self, id: &Arc<GroupId>) {
+        if let Some(group) = self.groups.get_mut(id)
+            && group.is_idle()
+        {
+            requeue(&mut self.queue, id, group, None);
+            self.groups.remove(id);
         }
     }
+}
+
+/// Puts a group at another place in the queue, or out of it.
+fn requeue(
+    queue: &mut BTreeSet<(Timestamp, Arc<GroupId>)>,
+    id: &Arc<GroupId>,
+    group: &mut Group,
+    wake: Option<Timestamp>,
+) {
+    if wake == group.wake {
+        return;
+    }
+    if let Some(old) = group.wake {
+        queue.remove(&(old, Arc::clone(id)));
+    }
+    if let Some(new) = wake {
+        queue.insert((new, Arc::clone(id)));
+    }
+    group.wake = wake;
 }
 
 #[cfg(test)]

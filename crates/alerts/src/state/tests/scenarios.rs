@@ -342,3 +342,122 @@ fn restarts_in_short_order_do_not_put_off_what_is_due_for_ever() {
          2m nothing",
     );
 }
+
+/// The tree of the others with another key for what was `one`'s only group.
+fn changed(change: impl FnOnce(&mut Routing)) -> Vec<Routing> {
+    let mut routing = routing();
+    change(&mut routing);
+    vec![routing]
+}
+
+#[test]
+fn what_a_receiver_was_told_moves_with_the_alert_to_its_other_group() {
+    check_with(
+        routing(),
+        changed(|routing| routing.root.routes[1].group_by = GroupBy::All),
+        "0s raise a
+         0s raise b
+         30s -> one First +a +b
+         1m end b
+         2m reconfigure
+         5m30s -> one Resolved -b
+         10m end a
+         10m30s -> one Resolved -a
+         2h nothing",
+    );
+}
+
+#[test]
+fn a_receiver_to_which_no_route_leads_any_more_is_told_the_ends_of_what_it_was_told() {
+    check_with(
+        routing(),
+        changed(|routing| {
+            routing.root.routes.remove(0);
+        }),
+        "0s raise a,page=yes
+         0s -> two First +a
+         30s -> one First +a
+         1m reconfigure
+         2m raise b,page=yes
+         5m30s -> one NewAlerts +a +b
+         6m end a,page=yes
+         10m -> two Resolved -a
+         10m30s -> one Resolved +b -a
+         20m nothing",
+    );
+}
+
+#[test]
+fn a_receiver_that_is_gone_is_told_nothing_and_the_root_takes_over() {
+    check_with(
+        routing(),
+        changed(|routing| {
+            routing.root.routes.remove(1);
+            routing.root.receiver = "two".to_owned();
+            routing.root.routes.remove(0);
+            routing.receivers.remove("one");
+        }),
+        "0s outcome unknown
+         0s raise a
+         30s -> one First +a
+         1m reconfigure
+         1m outcome delivered
+         1m30s -> two First +a
+         2m end a
+         6m30s -> two Resolved -a
+         2h nothing",
+    );
+}
+
+#[test]
+fn times_that_are_changed_hold_from_now_on() {
+    check_with(
+        routing(),
+        changed(|routing| {
+            routing.root.routes[1].timing.group_interval = Duration::from_secs(60);
+            routing.root.routes[1].timing.repeat_interval = Duration::from_secs(600);
+        }),
+        "0s raise a
+         30s -> one First +a
+         40s raise b
+         1m reconfigure
+         1m30s -> one NewAlerts +a +b
+         11m30s -> one Repeat +a +b
+         12m nothing",
+    );
+}
+
+#[test]
+fn more_alerts_than_can_be_known_are_refused() {
+    let mut state = State::new(routing(), 1);
+    state.alerts_max = 2;
+    let mut raise = |name| {
+        let alert = alert(labels(name), at(0), at(1000));
+        state.apply(Event::Alert(alert), at(0))
+    };
+    assert_eq!(raise("a"), []);
+    assert_eq!(raise("b"), []);
+    assert_eq!(raise("a"), []);
+    let refused = Action::Refused {
+        labels: labels("c"),
+        limit: 2,
+    };
+    assert_eq!(raise("c"), [refused]);
+}
+
+#[test]
+fn only_what_must_survive_makes_another_revision() {
+    let mut state = State::new(routing(), 1);
+    let mut revision_after = |event, seconds| {
+        state.apply(event, at(seconds));
+        state.revision()
+    };
+    let raised = |ends_at| Event::Alert(alert(labels("a"), at(0), at(ends_at)));
+    let first = revision_after(raised(100), 0);
+    assert_eq!(revision_after(raised(200), 1), first);
+    assert_eq!(revision_after(Event::Tick, 2), first);
+    let told = revision_after(Event::Tick, 30);
+    assert!(told > first);
+    assert_eq!(revision_after(raised(230), 31), told);
+    assert!(revision_after(raised(32), 32) > told);
+}
