@@ -362,11 +362,13 @@ impl State {
             let lookup = |labels: &Labels| &alerts[labels].alert;
             let (decided, forgotten) =
                 group.decide(&id, self.next_id, &lookup, sends_resolved, now);
+            if decided.is_some() || !forgotten.is_empty() {
+                self.revision += 1;
+            }
             if let Some(notification) = decided {
                 self.next_id += 1;
                 notifications.push(notification);
             }
-            self.revision += 1;
             for labels in forgotten {
                 self.member_is_gone(&id, &labels);
             }
