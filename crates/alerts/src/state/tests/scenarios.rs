@@ -461,3 +461,103 @@ fn only_what_must_survive_makes_another_revision() {
     assert_eq!(revision_after(raised(230), 31), told);
     assert!(revision_after(raised(32), 32) > told);
 }
+
+#[test]
+fn a_restart_keeps_the_points_and_the_cooldown() {
+    check(
+        with_cooldown(1800),
+        "0s raise a
+         30s -> one First +a
+         1m kill
+         1m1s start
+         2m raise b
+         5m30s -> one NewAlerts +a +b
+         6m end a
+         10m30s -> one Resolved +b -a
+         11m kill
+         11m1s start
+         12m raise a
+         35m30s -> one NewAlerts +a +b
+         36m nothing",
+    );
+}
+
+#[test]
+fn a_restart_does_not_try_at_once_what_was_given_up() {
+    check(
+        routing(),
+        "0s raise a
+         30s -> one First +a
+         1h outcome given-up
+         1h30s -> one Repeat +a
+         1h1m kill
+         1h1m1s start
+         1h5m30s -> one Repeat +a
+         1h6m nothing",
+    );
+}
+
+#[test]
+fn routes_that_lead_to_a_receiver_again_tell_it_what_still_fires() {
+    let without = changed(|routing| {
+        routing.root.routes.remove(0);
+    });
+    check_with(
+        routing(),
+        vec![without[0].clone(), routing()],
+        "0s raise a,page=yes
+         0s -> two First +a
+         30s -> one First +a
+         1m reconfigure
+         1h30s -> one Repeat +a
+         1h2m reconfigure
+         1h2m -> two Repeat +a
+         1h3m nothing",
+    );
+}
+
+#[test]
+fn what_is_told_elsewhere_now_is_not_listed_with_an_end() {
+    let mut before = routing();
+    before.root.routes[0].group_by = GroupBy::Labels(Vec::new());
+    check_with(
+        before,
+        changed(|routing| {
+            routing.root.routes.remove(0);
+        }),
+        "0s raise a,page=yes
+         0s -> two First +a
+         0s raise b,page=yes
+         30s -> one First +a +b
+         5m -> two NewAlerts +a +b
+         6m reconfigure
+         7m end a,page=yes
+         10m -> two Resolved -a
+         10m30s -> one Resolved +b -a
+         20m nothing",
+    );
+}
+
+#[test]
+fn an_alert_began_when_it_was_first_heard_of_and_has_its_latest_annotations() {
+    let mut state = State::new(routing(), 1);
+    let mut raise = |starts_at, summary: &str, now| {
+        let mut alert = alert(labels("a"), at(starts_at), at(now + 60));
+        alert
+            .annotations
+            .insert("summary".to_owned(), summary.to_owned());
+        state.apply(Event::Alert(alert), at(now))
+    };
+    assert_eq!(raise(5, "90 %", 10), []);
+    assert_eq!(raise(12, "95 %", 20), []);
+    let actions = raise(15, "99 %", 40);
+    let [Action::Notify(notification)] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    let told = &notification.alerts[0].alert;
+    assert_eq!(
+        (told.starts_at, &*told.annotations["summary"]),
+        (at(5), "99 %")
+    );
+    assert_eq!(notification.group.key, "{}/{}:{}");
+}
