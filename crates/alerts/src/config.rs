@@ -10,6 +10,12 @@ use model::{MatchKind, Matcher};
 
 use crate::{GroupBy, Receiver, Route, Routing, Timing, parse_matchers};
 
+/// Of the times that must not be zero, the shortest; the finest that can be written.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// No time in a route is longer; ten years are for ever in a configuration, and far from any overflow.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// Of a route, what this version cannot do.
 const ROUTE_UNSUPPORTED: [&str; 3] = ["active_time_intervals", "labels", "mute_time_intervals"];
 
@@ -155,7 +161,6 @@ fn read_route(mut section: Section<'_>, route: &mut Route, receivers: &BTreeMap<
     if let Some(group_by) = section.value("group_by").and_then(group_by) {
         route.group_by = group_by;
     }
-    const SHORTEST: Duration = Duration::from_millis(1);
     let Timing {
         group_wait,
         group_interval,
@@ -179,9 +184,6 @@ fn read_route(mut section: Section<'_>, route: &mut Route, receivers: &BTreeMap<
     }
     section.finish();
 }
-
-/// No time in a route is longer; ten years are for ever in a configuration, and far from any overflow.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 fn unknown_receiver<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let names: Vec<&str> = known.clone().collect();
