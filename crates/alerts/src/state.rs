@@ -120,6 +120,7 @@ impl State {
         let ends_sooner = alert.ends_at < known.alert.ends_at;
         if !fired && ends {
             // It was over already; when, is what was said first.
+            self.leave_untold(&labels);
             return None;
         }
         known.alert = alert;

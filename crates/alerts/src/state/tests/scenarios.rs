@@ -561,3 +561,16 @@ fn an_alert_began_when_it_was_first_heard_of_and_has_its_latest_annotations() {
     );
     assert_eq!(notification.group.key, "{}/{}:{}");
 }
+
+#[test]
+fn what_is_said_to_be_over_after_it_ran_out_does_not_keep_its_group_open() {
+    let mut state = State::new(routing(), 1);
+    let mut raise = |name, ends_at, now| {
+        let alert = alert(labels(name), at(0), at(ends_at));
+        state.apply(Event::Alert(alert), at(now));
+        state.next_wake()
+    };
+    raise("a", 1, 0);
+    assert_eq!(raise("a", 2, 2), None);
+    assert_eq!(raise("b", 100, 3), Some(at(33)));
+}
