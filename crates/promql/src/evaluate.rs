@@ -22,6 +22,7 @@ mod over_time;
 mod rank;
 mod rate;
 mod regression;
+mod scalars;
 mod selector;
 mod sort;
 mod summation;
@@ -35,6 +36,7 @@ use crate::{Answer, EvalError, Interrupt, Limits, Value, Window};
 use annotations::Annotations;
 use budget::Budget;
 use column::{Column, Steps};
+use scalars::Scalars;
 
 /// Takes the columns of a stream, one by one.
 type Emit<'e> = dyn FnMut(Column) -> Result<(), EvalError> + 'e;
@@ -167,7 +169,7 @@ impl<'a> Evaluation<'a> {
         let columns = match expr.value_type() {
             ValueType::Scalar => vec![Column {
                 labels: model::Labels::empty(),
-                values: self.scalar(expr, steps)?,
+                values: self.scalar(expr, steps)?.into_values(),
             }],
             ValueType::Vector => self.vector(expr, steps)?,
             other => {
@@ -189,17 +191,19 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The value of a scalar expression at each step.
-    fn scalar(&self, expr: &Expr, steps: Steps) -> Result<Vec<f64>, EvalError> {
+    fn scalar(&self, expr: &Expr, steps: Steps) -> Result<Scalars<'_>, EvalError> {
+        self.interrupt.poll()?;
         if expr.derived.step_invariant && steps.count > 1 {
             let value = self.scalar(expr, steps.first_only())?[0];
-            return Ok(vec![value; steps.count]);
+            return Scalars::new(&self.budget, steps, |_| value);
         }
         match &expr.kind {
-            ExprKind::Number(number) => Ok(vec![number.0; steps.count]),
+            ExprKind::Number(number) => Scalars::new(&self.budget, steps, |_| number.0),
             ExprKind::Paren(inner) => self.scalar(inner, steps),
             ExprKind::Unary { operator, operand } => {
-                let values = self.scalar(operand, steps)?;
-                Ok(binary::signed(*operator, values))
+                let mut values = self.scalar(operand, steps)?;
+                binary::apply_sign(*operator, &mut values);
+                Ok(values)
             }
             ExprKind::Binary(binary) => self.scalar_binary(binary, steps),
             ExprKind::Call(call) => self.scalar_call(call, expr.span, steps),

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use model::{InvalidLabels, Labels, LabelsBuilder, NAME};
 
-use super::Evaluation;
 use super::column::{ABSENT, Column, Steps, is_present};
+use super::{Evaluation, Scalars};
 use crate::ast::{Aggregate, AggregateOperator, Grouping};
 use crate::printer::format_float;
 use crate::{EvalError, Span};
@@ -51,7 +51,7 @@ impl Evaluation<'_> {
                 if let Some(parameter) = &aggregate.parameter {
                     self.warn_of_quantiles(parameter.span, &quantiles);
                 }
-                self.fold(aggregate, steps, |_| Values::new(quantiles.clone()))
+                self.fold(aggregate, steps, |_| Values::new(quantiles.to_vec()))
             }
             Topk | Bottomk | Limitk => self.select(aggregate, span, steps),
             CountValues => self.count_values(aggregate, span, steps),
@@ -93,7 +93,7 @@ impl Evaluation<'_> {
         aggregate: &Aggregate,
         span: Span,
         steps: Steps,
-    ) -> Result<Vec<f64>, EvalError> {
+    ) -> Result<Scalars<'_>, EvalError> {
         match &aggregate.parameter {
             Some(parameter) => self.scalar(parameter, steps),
             None => Err(EvalError::bad_query(

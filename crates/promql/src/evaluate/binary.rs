@@ -1,7 +1,7 @@
 //! Operators on values: signs, two scalars, and a vector with a scalar.
 
 use super::column::{ABSENT, is_present};
-use super::{Emit, Evaluation, Steps};
+use super::{Emit, Evaluation, Scalars, Steps};
 use crate::ast::{
     Aggregate, AggregateOperator, Binary, BinaryOperator, Expr, ExprKind, UnaryOperator,
 };
@@ -53,14 +53,13 @@ pub(super) fn drops_name(binary: &Binary) -> bool {
     !binary.operator.is_comparison() || binary.return_bool
 }
 
-/// The values with a sign.
-pub(super) fn signed(operator: UnaryOperator, mut values: Vec<f64>) -> Vec<f64> {
+/// Gives the values a sign.
+pub(super) fn apply_sign(operator: UnaryOperator, values: &mut [f64]) {
     if operator == UnaryOperator::Minus {
         for value in values.iter_mut().filter(|value| is_present(**value)) {
             *value = -*value;
         }
     }
-    values
 }
 
 /// Whether no two series of the expression's value differ in the metric's name alone.
@@ -101,11 +100,11 @@ impl Evaluation<'_> {
         &self,
         binary: &Binary,
         steps: Steps,
-    ) -> Result<Vec<f64>, EvalError> {
+    ) -> Result<Scalars<'_>, EvalError> {
         let mut left = self.scalar(&binary.left, steps)?;
         let right = self.scalar(&binary.right, steps)?;
-        for (left, right) in left.iter_mut().zip(right) {
-            *left = combined(binary, *left, right, *left);
+        for (left, right) in left.iter_mut().zip(&*right) {
+            *left = combined(binary, *left, *right, *left);
         }
         Ok(left)
     }
@@ -126,7 +125,7 @@ impl Evaluation<'_> {
         };
         let scalars = self.scalar(scalar, steps)?;
         let compute = |values: &mut [f64]| {
-            for (value, scalar) in values.iter_mut().zip(&scalars) {
+            for (value, scalar) in values.iter_mut().zip(&*scalars) {
                 if !is_present(*value) {
                     continue;
                 }
@@ -162,11 +161,7 @@ impl Evaluation<'_> {
         if operator == UnaryOperator::Plus {
             return self.stream(operand, steps, emit);
         }
-        let negate = |values: &mut [f64]| {
-            for value in values.iter_mut().filter(|value| is_present(**value)) {
-                *value = -*value;
-            }
-        };
+        let negate = |values: &mut [f64]| apply_sign(operator, values);
         self.stream_unnamed(operand, span, steps, &negate, emit)
     }
 }

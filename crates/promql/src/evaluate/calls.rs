@@ -9,7 +9,7 @@ use super::math::pointwise;
 use super::rate::{self, Slope};
 use super::selector::Chosen;
 use super::windows::Windows;
-use super::{Emit, Evaluation, over_time, rank, regression};
+use super::{Emit, Evaluation, Scalars, over_time, rank, regression};
 use crate::ast::{Call, Expr, ExprKind};
 use crate::function::ValueType;
 use crate::{EvalError, Interrupt, Span};
@@ -116,7 +116,7 @@ impl RangeFunction {
         series: &SampleColumns,
         windows: Windows,
         steps: Steps,
-        scalars: &[Vec<f64>],
+        scalars: &[Scalars<'_>],
         interrupt: &Interrupt,
     ) -> Result<Vec<f64>, EvalError> {
         let mut out = vec![ABSENT; steps.count];
@@ -268,7 +268,7 @@ impl Evaluation<'_> {
         &self,
         call: &Call,
         span: Span,
-        scalars: &[Vec<f64>],
+        scalars: &[Scalars<'_>],
     ) -> Result<(), EvalError> {
         if call.function.name != "double_exponential_smoothing" {
             return Ok(());
@@ -294,7 +294,7 @@ impl Evaluation<'_> {
         call: &Call,
         range: &Expr,
         labels: &Labels,
-        scalars: &[Vec<f64>],
+        scalars: &[Scalars<'_>],
     ) {
         match call.function.name {
             "rate" | "increase" => {
@@ -364,7 +364,7 @@ impl Evaluation<'_> {
             "absent_over_time" => self.absent_over_time(&arguments[0], steps),
             "vector" => Ok(vec![Column {
                 labels: Labels::empty(),
-                values: self.scalar(&arguments[0], steps)?,
+                values: self.scalar(&arguments[0], steps)?.into_values(),
             }]),
             "label_replace" => self.label_replace(arguments, span, steps),
             "label_join" => self.label_join(arguments, span, steps),
@@ -393,13 +393,13 @@ impl Evaluation<'_> {
         call: &Call,
         span: Span,
         steps: Steps,
-    ) -> Result<Vec<f64>, EvalError> {
+    ) -> Result<Scalars<'_>, EvalError> {
         self.check_enabled(call, span)?;
         match call.function.name {
-            "time" => Ok(steps.iter().map(|at| at as f64 / 1000.0).collect()),
-            "pi" => Ok(vec![std::f64::consts::PI; steps.count]),
+            "time" => Scalars::new(&self.budget, steps, |at| at as f64 / 1000.0),
+            "pi" => Scalars::new(&self.budget, steps, |_| std::f64::consts::PI),
             "scalar" => {
-                let mut values = vec![f64::NAN; steps.count];
+                let mut values = Scalars::new(&self.budget, steps, |_| f64::NAN)?;
                 let mut counts = vec![0_u32; steps.count];
                 self.stream(&call.arguments[0], steps, &mut |column| {
                     for (step, value) in column.values.iter().enumerate() {
@@ -416,7 +416,7 @@ impl Evaluation<'_> {
         }
     }
 
-    fn scalars(&self, arguments: &[Expr], steps: Steps) -> Result<Vec<Vec<f64>>, EvalError> {
+    fn scalars(&self, arguments: &[Expr], steps: Steps) -> Result<Vec<Scalars<'_>>, EvalError> {
         let mut scalars = Vec::with_capacity(arguments.len());
         for argument in arguments {
             scalars.push(self.scalar(argument, steps)?);

@@ -154,6 +154,37 @@ fn more_samples_than_allowed_are_an_error_that_names_the_limit() {
 }
 
 #[test]
+fn scalars_count_while_they_are_held() {
+    let store = store_of_ups(1);
+    let nested = |levels: usize| {
+        let sum = "time() + (".repeat(levels) + "time()" + &")".repeat(levels);
+        format!("count_over_time(vector({sum})[1m:1s])")
+    };
+    // The inner steps are 600 and some, and each level holds its left operand.
+    let limits = Limits {
+        samples_max: 5000,
+        ..Limits::default()
+    };
+    assert!(range(&nested(3), &store, &limits).is_ok());
+    let error = range(&nested(50), &store, &limits).unwrap_err();
+    assert!(matches!(error, EvalError::Limit(_)), "{error}");
+    // What is no longer needed does not count.
+    let chain = vec!["time()"; 100].join(" + ");
+    let text = format!("count_over_time(vector({chain})[1m:1s])");
+    assert!(range(&text, &store, &limits).is_ok());
+}
+
+#[test]
+fn a_scalar_can_be_interrupted() {
+    let store = store_of_ups(0);
+    let interrupt = Interrupt::new();
+    interrupt.stop(Stop::Cancelled);
+    let expr = parse("time() + 1").unwrap();
+    let result = evaluate_range(&store, &expr, &TEN_MINUTES, &Limits::default(), &interrupt);
+    assert!(matches!(result, Err(EvalError::Cancelled)));
+}
+
+#[test]
 fn labels_that_grow_too_long_are_an_error() {
     let store = store_of_ups(1);
     let mut text = "up".to_owned();

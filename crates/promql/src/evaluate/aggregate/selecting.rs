@@ -101,7 +101,7 @@ impl Evaluation<'_> {
         steps: Steps,
     ) -> Result<Vec<usize>, EvalError> {
         let mut sizes = Vec::with_capacity(steps.count);
-        for value in self.parameter(aggregate, span, steps)? {
+        for value in self.parameter(aggregate, span, steps)?.iter().copied() {
             if value.is_nan() {
                 return Err(EvalError::execution(span, "Parameter value is NaN"));
             }
