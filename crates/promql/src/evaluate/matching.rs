@@ -71,6 +71,9 @@ impl Evaluation<'_> {
             result.start_group(steps, many.len());
             for many in many {
                 for one in ones {
+                    self.budget
+                        .check((result.columns.len() + 1).saturating_mul(steps.count))?;
+                    self.interrupt.poll()?;
                     if binary.matching.cardinality == Cardinality::OneToOne {
                         result.take(many, one)?;
                     }

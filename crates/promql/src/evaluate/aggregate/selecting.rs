@@ -27,6 +27,9 @@ impl Ord for Candidate {
     }
 }
 
+/// A candidate takes the memory of so many samples.
+const CANDIDATE_SAMPLES: usize = size_of::<Candidate>() / size_of::<model::Sample>();
+
 impl PartialOrd for Candidate {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
@@ -85,12 +88,45 @@ impl Evaluation<'_> {
                 }
             }
             series.push(column.labels);
-            held += grown;
-            self.budget.hold(grown)
+            held += grown * CANDIDATE_SAMPLES;
+            self.budget.hold(grown * CANDIDATE_SAMPLES)
         })?;
-        self.budget.release(held);
         let groups = groups.groups.into_iter().map(|(_, heaps)| heaps);
-        Ok(chosen_columns(series, groups.collect(), steps))
+        let chosen = self.chosen_columns(series, groups.collect(), steps);
+        self.budget.release(held);
+        chosen
+    }
+
+    /// The chosen samples as columns, in the order in which they are met: step by step, the best first.
+    fn chosen_columns(
+        &self,
+        series: Vec<Labels>,
+        groups: Vec<Vec<BinaryHeap<Candidate>>>,
+        steps: Steps,
+    ) -> Result<Vec<Column>, EvalError> {
+        let mut places: Vec<Option<usize>> = vec![None; series.len()];
+        let mut columns: Vec<Column> = Vec::new();
+        for heaps in groups {
+            for (step, heap) in heaps.into_iter().enumerate() {
+                for candidate in heap.into_sorted_vec() {
+                    let place = match places[candidate.series] {
+                        Some(place) => place,
+                        None => {
+                            self.budget.check((columns.len() + 1) * steps.count)?;
+                            self.interrupt.poll()?;
+                            columns.push(Column {
+                                labels: series[candidate.series].clone(),
+                                values: vec![ABSENT; steps.count],
+                            });
+                            places[candidate.series] = Some(columns.len() - 1);
+                            columns.len() - 1
+                        }
+                    };
+                    columns[place].values[step] = candidate.value;
+                }
+            }
+        }
+        Ok(columns)
     }
 
     /// How many series are chosen at each step.
@@ -119,29 +155,4 @@ impl Evaluation<'_> {
         }
         Ok(sizes)
     }
-}
-
-/// The chosen samples as columns, in the order in which they are met: step by step, the best first.
-fn chosen_columns(
-    series: Vec<Labels>,
-    groups: Vec<Vec<BinaryHeap<Candidate>>>,
-    steps: Steps,
-) -> Vec<Column> {
-    let mut places: Vec<Option<usize>> = vec![None; series.len()];
-    let mut columns: Vec<Column> = Vec::new();
-    for heaps in groups {
-        for (step, heap) in heaps.into_iter().enumerate() {
-            for candidate in heap.into_sorted_vec() {
-                let place = *places[candidate.series].get_or_insert_with(|| {
-                    columns.push(Column {
-                        labels: series[candidate.series].clone(),
-                        values: vec![ABSENT; steps.count],
-                    });
-                    columns.len() - 1
-                });
-                columns[place].values[step] = candidate.value;
-            }
-        }
-    }
-    columns
 }
