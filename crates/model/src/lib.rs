@@ -6,6 +6,7 @@
 
 mod alert;
 mod clock;
+pub mod date;
 mod disk;
 pub mod duration;
 mod family;
