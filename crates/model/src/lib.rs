@@ -15,6 +15,7 @@ mod host;
 mod labels;
 mod matcher;
 mod metadata;
+mod notification;
 mod quote;
 mod sample;
 mod sink;
@@ -32,6 +33,7 @@ pub use labels::{
 };
 pub use matcher::{InvalidMatcher, MatchKind, Matcher, anchored_regex};
 pub use metadata::{Metadata, MetricKind, UnknownMetricKind};
+pub use notification::{DeliveryState, NotificationQuery, NotificationRecord, RecordedAlert};
 pub use quote::quoted;
 pub use sample::{Sample, is_stale, stale_marker};
 pub use sink::{
