@@ -8,7 +8,7 @@ use std::time::Duration;
 use document::{Section, Value, nearest};
 use model::{MatchKind, Matcher};
 
-use crate::{GroupBy, Receiver, Route, Routing, Timing, parse_matchers};
+use crate::{GroupBy, Integration, Receiver, Route, Routing, Timing, parse_matchers};
 
 /// Of the times that must not be zero, the shortest; the finest that can be written.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -29,7 +29,10 @@ const UNSUPPORTED: [&str; 5] = [
 ];
 
 /// The integrations that are told of ends only if `send_resolved` says so.
-const SILENT_ABOUT_ENDS: [&str; 3] = ["email_configs", "slack_configs", "wechat_configs"];
+const SILENT_ABOUT_ENDS: [&str; 3] = ["email", "slack", "wechat"];
+
+/// How the lists of a receiver's integrations end.
+const CONFIGS: &str = "_configs";
 
 /// Reads `route` and the names in `receivers` of a section; without cooldowns, which the format does not have.
 ///
@@ -47,7 +50,7 @@ pub fn read(section: &mut Section<'_>) -> Option<Routing> {
     })
 }
 
-/// The names of receivers, and whether any integration of them is told of ends.
+/// The receivers by name.
 fn receivers(section: &mut Section<'_>) -> BTreeMap<String, Receiver> {
     let mut receivers = BTreeMap::new();
     let Some(list) = section.required("receivers").and_then(Value::items) else {
@@ -67,8 +70,8 @@ fn receivers(section: &mut Section<'_>) -> BTreeMap<String, Receiver> {
             name_value.refuse("a receiver needs a name");
             continue;
         }
-        let send_resolved = sends_resolved(receiver);
-        let receiver = Receiver { send_resolved };
+        let integrations = integrations(receiver);
+        let receiver = Receiver { integrations };
         if receivers.insert(name.to_owned(), receiver).is_some() {
             let message = format!("the receiver {name:?} exists already; names must differ");
             name_value.refuse(message);
@@ -77,34 +80,44 @@ fn receivers(section: &mut Section<'_>) -> BTreeMap<String, Receiver> {
     receivers
 }
 
-/// Whether any integration of a receiver is told of ends. What is wrong with them is for those to say who read them.
-fn sends_resolved(receiver: Section<'_>) -> bool {
+/// The integrations of a receiver, and whether they are told of ends. What else is wrong with them is for those to say
+/// who read them.
+fn integrations(receiver: Section<'_>) -> BTreeMap<String, Integration> {
+    let mut integrations = BTreeMap::new();
     for (key, value) in receiver.pairs() {
-        if !key.ends_with("_configs") || value.kind() != "list" {
+        let Some(kind) = key.strip_suffix(CONFIGS) else {
+            continue;
+        };
+        if value.kind() != "list" {
             continue;
         }
-        for integration in value.items().unwrap_or_default() {
-            if integration.kind() != "section" {
-                continue;
-            }
-            let pairs = integration
-                .section()
-                .map(Section::pairs)
-                .unwrap_or_default();
-            let written = pairs
-                .into_iter()
-                .find(|(key, value)| *key == "send_resolved" && value.kind() == "text")
-                .and_then(|(_, value)| value.text());
-            let is_told = match written {
-                Some(text) => matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on"),
-                None => !SILENT_ABOUT_ENDS.contains(&key),
-            };
-            if is_told {
-                return true;
-            }
+        for (index, integration) in value.items().unwrap_or_default().into_iter().enumerate() {
+            let send_resolved = sends_resolved(kind, &integration);
+            integrations.insert(integration_name(kind, index), Integration { send_resolved });
         }
     }
-    false
+    integrations
+}
+
+/// The name of the integration that stands at `index` among the `<kind>_configs` of its receiver.
+pub fn integration_name(kind: &str, index: usize) -> String {
+    format!("{kind}[{index}]")
+}
+
+fn sends_resolved(kind: &str, integration: &Value<'_>) -> bool {
+    let default = !SILENT_ABOUT_ENDS.contains(&kind);
+    if integration.kind() != "section" {
+        return default;
+    }
+    let section = integration.clone().section();
+    let pairs = section.map(Section::pairs).unwrap_or_default();
+    let written = pairs
+        .into_iter()
+        .find(|(key, value)| *key == "send_resolved" && value.kind() == "text")
+        .and_then(|(_, value)| value.text());
+    written.map_or(default, |text| {
+        matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on")
+    })
 }
 
 /// The root: it must name a receiver and takes every alert.

@@ -17,6 +17,8 @@ mod state;
 
 pub use event::{Action, Event, Notification, NotifiedAlert, Outcome, Reason, Status};
 pub use matchers::{InvalidMatchers, parse_matchers};
-pub use routing::{Cooldown, Destination, GroupBy, GroupId, Receiver, Route, Routing, Timing};
+pub use routing::{
+    Cooldown, Destination, GroupBy, GroupId, Integration, Receiver, Route, Routing, Timing,
+};
 pub use snapshot::InvalidSnapshot;
 pub use state::State;

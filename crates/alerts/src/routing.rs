@@ -55,9 +55,16 @@ pub struct Timing {
     pub repeat_interval: Duration,
 }
 
-/// What routes must know about a receiver.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Whom a name in a route stands for. One without integrations tells nobody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Receiver {
+    /// Each way to tell it, by its name: kind and index among those of the kind, such as `email[0]`.
+    pub integrations: BTreeMap<String, Integration>,
+}
+
+/// What routes must know about one way to tell a receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Integration {
     /// Whether it is told that alerts are over.
     pub send_resolved: bool,
 }
@@ -83,10 +90,14 @@ pub struct Destination {
 }
 
 /// The identity of a group; it stays the same as long as the matchers on the way to its route do.
+///
+/// Each integration of a receiver has its own groups: one that does not work holds up no other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GroupId {
     /// Who is told.
     pub receiver: String,
+    /// Which of the receiver's integrations tells it.
+    pub integration: String,
     /// The matchers from the root to the route and the group's labels, as Alertmanager writes `groupKey`.
     pub key: String,
 }
@@ -119,9 +130,39 @@ impl Route {
 impl Routing {
     /// Where an alert with these labels goes, in the order of the tree, each group once.
     pub fn destinations(&self, labels: &Labels) -> Vec<Destination> {
-        let mut found: Vec<Destination> = Vec::new();
+        let mut found = Vec::new();
         descend(&self.root, "{}", labels, &mut found);
-        found
+        let mut destinations: Vec<Destination> = Vec::new();
+        for Taken { route, key } in found {
+            let group_labels = route.group_by.of(labels);
+            let key = format!("{key}:{group_labels}");
+            let receiver = self.receivers.get(&route.receiver);
+            for integration in receiver
+                .into_iter()
+                .flat_map(|receiver| receiver.integrations.keys())
+            {
+                let group = GroupId {
+                    receiver: route.receiver.clone(),
+                    integration: integration.clone(),
+                    key: key.clone(),
+                };
+                // Two routes with the same matchers and receiver are one: nobody wants to be told twice.
+                if destinations.iter().all(|known| known.group != group) {
+                    destinations.push(Destination {
+                        group,
+                        labels: group_labels.clone(),
+                        timing: route.timing,
+                    });
+                }
+            }
+        }
+        destinations
+    }
+
+    /// The integration that a group tells; none if the configuration has it no more.
+    pub fn integration(&self, group: &GroupId) -> Option<&Integration> {
+        let receiver = self.receivers.get(&group.receiver)?;
+        receiver.integrations.get(&group.integration)
     }
 
     /// How long an alert with these labels must not be told again after it was told; zero if there is no cooldown.
@@ -133,8 +174,15 @@ impl Routing {
     }
 }
 
+/// A route at which an alert ends.
+struct Taken<'r> {
+    route: &'r Route,
+    /// The matchers on the way to it.
+    key: String,
+}
+
 /// Goes down from a route that takes the alert; if no child does, the route itself is where it goes.
-fn descend(route: &Route, key: &str, labels: &Labels, found: &mut Vec<Destination>) {
+fn descend<'r>(route: &'r Route, key: &str, labels: &Labels, found: &mut Vec<Taken<'r>>) {
     let mut is_taken = false;
     for child in &route.routes {
         if !fulfils(&child.matchers, labels) {
@@ -146,23 +194,10 @@ fn descend(route: &Route, key: &str, labels: &Labels, found: &mut Vec<Destinatio
             break;
         }
     }
-    if is_taken {
-        return;
+    if !is_taken {
+        let key = key.to_owned();
+        found.push(Taken { route, key });
     }
-    let group_labels = route.group_by.of(labels);
-    let group = GroupId {
-        receiver: route.receiver.clone(),
-        key: format!("{key}:{group_labels}"),
-    };
-    // Two routes with the same matchers and receiver are one: nobody wants to be told twice.
-    if found.iter().any(|destination| destination.group == group) {
-        return;
-    }
-    found.push(Destination {
-        group,
-        labels: group_labels,
-        timing: route.timing,
-    });
 }
 
 fn child_key(parent: &str, matchers: &[Matcher]) -> String {
@@ -179,6 +214,13 @@ fn fulfils(matchers: &[Matcher], labels: &Labels) -> bool {
     matchers
         .iter()
         .all(|matcher| matcher.matches_labels(labels))
+}
+
+impl GroupId {
+    /// Whether another group is told to the same ears in the same way.
+    pub(crate) fn tells_the_same(&self, other: &Self) -> bool {
+        self.receiver == other.receiver && self.integration == other.integration
+    }
 }
 
 impl GroupBy {

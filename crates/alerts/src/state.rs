@@ -152,11 +152,6 @@ impl State {
         let fires = !known.alert.is_resolved(now);
         let left: Vec<Arc<GroupId>> = known.groups.iter().cloned().collect();
         let mut to = self.routing.destinations(labels);
-        to.retain(|destination| {
-            self.routing
-                .receivers
-                .contains_key(&destination.group.receiver)
-        });
         for id in left {
             let routed = to.iter().position(|destination| destination.group == *id);
             let group = self
@@ -174,13 +169,13 @@ impl State {
                 self.hasten(&id, labels);
                 continue;
             }
-            let is_kept = self.routing.receivers.contains_key(&id.receiver);
+            let is_kept = self.routing.integration(&id).is_some();
             let heir = to
                 .iter()
-                .position(|destination| destination.group.receiver == id.receiver);
+                .position(|destination| destination.group.tells_the_same(&id));
             if is_kept && group.is_being_told(labels) {
                 // Decided again when its outcome is known; until then nobody else tells this receiver.
-                to.retain(|destination| destination.group.receiver != id.receiver);
+                to.retain(|destination| !destination.group.tells_the_same(&id));
             } else if is_told && let Some(heir) = heir {
                 self.hand_over(labels, &id, to.remove(heir));
             } else if !is_told || !is_kept {
@@ -311,7 +306,7 @@ impl State {
         let gone: Vec<Arc<GroupId>> = self
             .groups
             .keys()
-            .filter(|id| !self.routing.receivers.contains_key(&id.receiver))
+            .filter(|id| self.routing.integration(id).is_none())
             .cloned()
             .collect();
         for id in gone {
@@ -358,8 +353,8 @@ impl State {
             if group.wake.is_none_or(|wake| wake > now) {
                 continue;
             }
-            let receiver = routing.receivers.get(&id.receiver);
-            let sends_resolved = receiver.is_some_and(|receiver| receiver.send_resolved);
+            let integration = routing.integration(&id);
+            let sends_resolved = integration.is_some_and(|integration| integration.send_resolved);
             let lookup = |labels: &Labels| &alerts[labels].alert;
             let (decided, forgotten) =
                 group.decide(&id, self.next_id, &lookup, sends_resolved, now);

@@ -45,26 +45,34 @@ receivers:
   - name: pager
     webhook_configs: [{url: "http://example.org/"}]
   - name: chat
-    slack_configs: [{channel: x, send_resolved: yes}]
+    slack_configs: [{channel: x, send_resolved: yes}, {channel: y}]
+    telegram_configs: [{chat_id: 1}]
   - name: nobody
 "#,
     );
     assert_eq!(problems, [""; 0]);
     let routing = routing.unwrap();
-    let told: Vec<(&str, bool)> = routing
+    let told: Vec<String> = routing
         .receivers
         .iter()
-        .map(|(name, receiver)| (&**name, receiver.send_resolved))
+        .flat_map(|(name, receiver)| {
+            let integrations = receiver.integrations.iter();
+            integrations.map(move |(integration, told)| {
+                format!("{name} {integration} {}", told.send_resolved)
+            })
+        })
         .collect();
     assert_eq!(
         told,
         [
-            ("chat", true),
-            ("mail", false),
-            ("nobody", false),
-            ("pager", true)
+            "chat slack[0] true",
+            "chat slack[1] false",
+            "chat telegram[0] true",
+            "mail email[0] false",
+            "pager webhook[0] true"
         ]
     );
+    assert!(routing.receivers["nobody"].integrations.is_empty());
     let seconds = Duration::from_secs;
     let root = &routing.root;
     assert_eq!(root.timing.group_wait, Duration::ZERO);

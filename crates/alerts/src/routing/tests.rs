@@ -1,7 +1,7 @@
 //! Which receivers an alert reaches, as `amtool config routes test` says it.
 
 use super::*;
-use crate::parse_matchers;
+use crate::{Integration, Receiver, parse_matchers};
 
 fn labels(text: &str) -> Labels {
     let pairs = text
@@ -34,9 +34,19 @@ fn by(names: &[&str], route: Route) -> Route {
 }
 
 fn routing(root: Route) -> Routing {
+    let mut receivers = BTreeMap::new();
+    let mut routes = vec![&root];
+    while let Some(route) = routes.pop() {
+        let integration = Integration {
+            send_resolved: true,
+        };
+        let integrations = BTreeMap::from([("webhook[0]".to_owned(), integration)]);
+        receivers.insert(route.receiver.clone(), Receiver { integrations });
+        routes.extend(&route.routes);
+    }
     Routing {
         root,
-        receivers: BTreeMap::new(),
+        receivers,
         cooldowns: Vec::new(),
     }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use model::duration;
 
 use super::*;
-use crate::event::Status;
+use crate::event::{Reason, Status};
 use crate::parse_matchers;
-use crate::routing::{Cooldown, GroupBy, Receiver, Route, Timing};
+use crate::routing::{Cooldown, GroupBy, Integration, Receiver, Route, Timing};
 
 /// Two receivers: `one` hears everything by `group`, 30s, 5m, 1h; `two` hears what has `page` as well.
 fn routing() -> Routing {
@@ -37,9 +37,7 @@ fn routing() -> Routing {
         ..Route::to("one")
     };
     let rest = root.clone();
-    let receiver = Receiver {
-        send_resolved: true,
-    };
+    let receiver = receiver(true);
     Routing {
         root: Route {
             routes: vec![page, rest],
@@ -47,6 +45,14 @@ fn routing() -> Routing {
         },
         receivers: BTreeMap::from(["one", "two"].map(|name| (name.to_owned(), receiver.clone()))),
         cooldowns: Vec::new(),
+    }
+}
+
+/// A receiver that is told in one way.
+fn receiver(send_resolved: bool) -> Receiver {
+    let integration = Integration { send_resolved };
+    Receiver {
+        integrations: BTreeMap::from([("webhook[0]".to_owned(), integration)]),
     }
 }
 

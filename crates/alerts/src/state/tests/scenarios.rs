@@ -155,9 +155,7 @@ fn each_receiver_has_its_own_groups() {
 #[test]
 fn a_receiver_that_does_not_want_ends_is_not_told_them() {
     let mut routing = routing();
-    let silent = Receiver {
-        send_resolved: false,
-    };
+    let silent = receiver(false);
     routing.receivers.insert("one".to_owned(), silent);
     check(
         routing,
@@ -573,4 +571,41 @@ fn what_is_said_to_be_over_after_it_ran_out_does_not_keep_its_group_open() {
     raise("a", 1, 0);
     assert_eq!(raise("a", 2, 2), None);
     assert_eq!(raise("b", 100, 3), Some(at(33)));
+}
+
+#[test]
+fn an_integration_that_does_not_work_holds_up_no_other_of_its_receiver() {
+    let mut routing = routing();
+    let one = routing.receivers.get_mut("one").unwrap();
+    let integration = one.integrations["webhook[0]"];
+    one.integrations.insert("slack[0]".to_owned(), integration);
+    let mut state = State::new(routing, 1);
+    let mut alert = alert(labels("a"), at(0), at(86_400));
+    state.apply(Event::Alert(alert.clone()), at(0));
+    let told = |actions: Vec<Action>| -> Vec<(String, Reason, GroupId, u64)> {
+        let notified = actions.into_iter().map(|action| match action {
+            Action::Notify(told) => (
+                told.group.integration.clone(),
+                told.reason,
+                told.group,
+                told.id,
+            ),
+            Action::Refused { .. } => panic!("{action:?}"),
+        });
+        notified.collect()
+    };
+    let first = told(state.apply(Event::Tick, at(30)));
+    let names: Vec<_> = first.iter().map(|told| (&*told.0, told.1)).collect();
+    assert_eq!(
+        names,
+        [("slack[0]", Reason::First), ("webhook[0]", Reason::First)]
+    );
+    let (_, _, group, id) = first[1].clone();
+    let outcome = Outcome::Delivered;
+    state.apply(Event::Sent { group, id, outcome }, at(31));
+    alert.ends_at = at(60);
+    state.apply(Event::Alert(alert), at(60));
+    let later = told(state.apply(Event::Tick, at(30 + 300)));
+    let names: Vec<_> = later.iter().map(|told| (&*told.0, told.1)).collect();
+    assert_eq!(names, [("webhook[0]", Reason::Resolved)]);
 }
