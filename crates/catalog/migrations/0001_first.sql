@@ -1,5 +1,5 @@
 -- The subset that SQLite and PostgreSQL share. BYTEA is PostgreSQL's name for bytes; SQLite keeps them unchanged in a
--- column of that type.
+-- column of that type. Alerts stand last, since they are long: what stands before them is read without them.
 
 CREATE TABLE notifications (
     id BIGINT NOT NULL PRIMARY KEY,
@@ -9,18 +9,19 @@ CREATE TABLE notifications (
     group_key TEXT NOT NULL,
     group_labels TEXT NOT NULL,
     reason TEXT NOT NULL,
-    alerts TEXT NOT NULL,
     decided_at BIGINT NOT NULL,
     state TEXT NOT NULL,
     attempts BIGINT NOT NULL,
     parts_delivered BIGINT NOT NULL,
     error TEXT NOT NULL,
-    finished_at BIGINT
+    finished_at BIGINT,
+    alerts TEXT NOT NULL
 );
 
 CREATE INDEX notifications_by_receiver ON notifications (receiver, id);
+CREATE INDEX notifications_by_receiver_and_state ON notifications (receiver, state, id);
 CREATE INDEX notifications_by_state ON notifications (state, id);
-CREATE INDEX notifications_by_end ON notifications (finished_at);
+CREATE INDEX notifications_by_end ON notifications (finished_at, id);
 
 CREATE TABLE states (
     kind TEXT NOT NULL,

@@ -69,16 +69,17 @@ impl Catalog {
         Ok(Self::new(path, clock, None, WAIT_MAX))
     }
 
+    /// Opens it with another patience for other writers.
     pub(crate) async fn open_waiting(
         directory: &Path,
         clock: Arc<dyn Clock>,
-        wait_max: Duration,
+        busy_timeout: Duration,
     ) -> Result<Self, Error> {
         let path = directory.join(file::FILE_NAME);
         file::create(&path)?;
-        file::inspect(&path, wait_max).await?;
-        let writer = Writer::new(path.clone(), wait_max);
-        let catalog = Self::new(path, clock, Some(writer), wait_max);
+        file::inspect(&path, busy_timeout).await?;
+        let writer = Writer::new(path.clone(), busy_timeout);
+        let catalog = Self::new(path, clock, Some(writer), busy_timeout);
         catalog.migrate().await?;
         Ok(catalog)
     }
@@ -87,12 +88,12 @@ impl Catalog {
         path: PathBuf,
         clock: Arc<dyn Clock>,
         writer: Option<Writer>,
-        wait_max: Duration,
+        busy_timeout: Duration,
     ) -> Self {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .acquire_timeout(wait_max)
-            .connect_lazy_with(file::reading(&path, wait_max));
+            .acquire_timeout(WAIT_MAX)
+            .connect_lazy_with(file::reading(&path, busy_timeout));
         let counters = Counters::new(clock.now());
         Self {
             shared: Arc::new(Shared {

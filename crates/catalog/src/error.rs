@@ -130,7 +130,10 @@ fn in_words(code: i32, error: &sqlx::Error) -> String {
 
 /// SQLite's own words.
 fn message(error: &sqlx::Error) -> String {
-    error.to_string()
+    match error.as_database_error() {
+        Some(error) => error.message().to_owned(),
+        None => error.to_string(),
+    }
 }
 
 /// SQLite's result code without the details in its higher bytes.

@@ -17,28 +17,38 @@ pub(crate) async fn prune(
     before: Timestamp,
     keep_at_most: u64,
 ) -> Result<u64, Fault> {
-    const NOTIFICATIONS: &str = "DELETE FROM notifications WHERE id IN (\
-         SELECT id FROM notifications WHERE finished_at IS NOT NULL AND state <> 'pending' \
-         AND id < (SELECT MAX(id) FROM notifications) AND (finished_at < $1 OR id <= $2) \
-         ORDER BY id LIMIT $3)";
+    // By age and by number apart, so that each finds its index; pending ones have no end.
+    const OLD: &str = "DELETE FROM notifications WHERE id IN (\
+         SELECT id FROM notifications WHERE finished_at < $1 \
+         AND id < (SELECT MAX(id) FROM notifications) ORDER BY finished_at LIMIT $2)";
+    const SURPLUS: &str = "DELETE FROM notifications WHERE id IN (\
+         SELECT id FROM notifications WHERE id <= $1 AND finished_at IS NOT NULL \
+         AND id < (SELECT MAX(id) FROM notifications) ORDER BY id LIMIT $2)";
     const TRANSITIONS: &str = "DELETE FROM transitions WHERE (monitor, number) IN (\
          SELECT monitor, number FROM transitions AS old WHERE found_at < $1 \
          AND number < (SELECT MAX(number) FROM transitions AS own WHERE own.monitor = old.monitor) \
          ORDER BY found_at LIMIT $2)";
     let keep = i64::try_from(keep_at_most).unwrap_or(i64::MAX);
 
+    let old = sqlx::query(OLD)
+        .bind(before.as_millis())
+        .bind(ROWS_MAX)
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
     // The greatest number that is one too many.
     let surplus: Option<i64> =
         sqlx::query_scalar("SELECT id FROM notifications ORDER BY id DESC LIMIT 1 OFFSET $1")
             .bind(keep)
             .fetch_optional(&mut *connection)
             .await?;
-    let notifications = sqlx::query(NOTIFICATIONS)
-        .bind(before.as_millis())
+    let surplus = sqlx::query(SURPLUS)
         .bind(surplus.unwrap_or(-1))
-        .bind(ROWS_MAX)
+        .bind(ROWS_MAX.saturating_sub_unsigned(old))
         .execute(&mut *connection)
-        .await?;
+        .await?
+        .rows_affected();
+    let notifications = old + surplus;
 
     let surplus: Option<i64> = sqlx::query_scalar(
         "SELECT found_at FROM transitions ORDER BY found_at DESC LIMIT 1 OFFSET $1",
@@ -52,5 +62,5 @@ pub(crate) async fn prune(
         .bind(ROWS_MAX)
         .execute(connection)
         .await?;
-    Ok(notifications.rows_affected() + transitions.rows_affected())
+    Ok(notifications + transitions.rows_affected())
 }

@@ -30,7 +30,7 @@ pub struct MonitorTransition {
     pub cause: String,
 }
 
-/// Keeps a transition; one that is there already, word for word, is left alone.
+/// Keeps a transition; one that is there already, whatever its cause, is left alone.
 ///
 /// Errors: another one of the same monitor has its number.
 pub(crate) async fn add(

@@ -9,18 +9,19 @@ CREATE TABLE notifications (
     group_key TEXT NOT NULL,
     group_labels TEXT NOT NULL,
     reason TEXT NOT NULL,
-    alerts TEXT NOT NULL,
     decided_at BIGINT NOT NULL,
     state TEXT NOT NULL,
     attempts BIGINT NOT NULL,
     parts_delivered BIGINT NOT NULL,
     error TEXT NOT NULL,
-    finished_at BIGINT
+    finished_at BIGINT,
+    alerts TEXT NOT NULL
 );
 
 CREATE INDEX notifications_by_receiver ON notifications (receiver, id);
+CREATE INDEX notifications_by_receiver_and_state ON notifications (receiver, state, id);
 CREATE INDEX notifications_by_state ON notifications (state, id);
-CREATE INDEX notifications_by_end ON notifications (finished_at);
+CREATE INDEX notifications_by_end ON notifications (finished_at, id);
 
 CREATE TABLE states (
     kind TEXT NOT NULL,
@@ -46,11 +47,11 @@ CREATE INDEX transitions_by_time ON transitions (found_at);
 INSERT INTO states VALUES ('monitor', 'shop', X'0001FF');
 INSERT INTO notifications VALUES (
     41, 'ops', 'email[0]', 'ops@example.org', '{}:{alertname="Full"}', '{"alertname":"Full"}', 'first',
-    '[{"labels":{"alertname":"Full","device":"sda"},"annotations":{"summary":"it is full"},"starts_at":1760000000000},{"labels":{"alertname":"Full","device":"sdb"},"annotations":{},"starts_at":1760000000000,"ended_at":1760000001000}]',
-    1760000001500, 'delivered', 2, 1, 'timeout', 1760000002500
+    1760000001500, 'delivered', 2, 1, 'timeout', 1760000002500,
+    '[{"labels":{"alertname":"Full","device":"sda"},"annotations":{"summary":"it is full"},"starts_at":1760000000000},{"labels":{"alertname":"Full","device":"sdb"},"annotations":{},"starts_at":1760000000000,"ended_at":1760000001000}]'
 );
 INSERT INTO notifications VALUES (
-    42, 'ops', 'webhook[0]', 'hooks.example.org', '{}:{}', '{}', 'test', '[]', 1760000003000, 'pending', 0, 0, '', NULL
+    42, 'ops', 'webhook[0]', 'hooks.example.org', '{}:{}', '{}', 'test', 1760000003000, 'pending', 0, 0, '', NULL, '[]'
 );
 INSERT INTO transitions VALUES ('shop', 1, 'pending', 'up', 1760000000000, 1760000000000, 'the check succeeded');
 INSERT INTO transitions VALUES ('shop', 2, 'up', 'down', 1760000009000, 1760000006000, 'connection refused');

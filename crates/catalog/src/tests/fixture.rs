@@ -37,8 +37,8 @@ impl Fixture {
 
     pub(super) async fn try_open(&self) -> Result<Catalog, Error> {
         // Whoever waits for a lock in a test waits in vain.
-        let wait_max = Duration::from_millis(50);
-        Catalog::open_waiting(self.directory(), self.clock.clone(), wait_max).await
+        let busy_timeout = Duration::from_millis(50);
+        Catalog::open_waiting(self.directory(), self.clock.clone(), busy_timeout).await
     }
 
     pub(super) async fn open(&self) -> Catalog {
