@@ -8,10 +8,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use model::{DeliveryState, NotificationQuery, NotificationRecord};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorType};
 use crate::parameters::Parameters;
 use crate::prometheus::{SUCCESS, finish};
-use crate::query_gate::timed_out;
 use crate::{Notifications, Server, answer, json};
 
 /// How many entries an answer has if the request names no number.
@@ -40,7 +39,13 @@ pub(crate) async fn list(
         page(&server.ports().notifications, query, BYTES_MAX).await
     };
     let body = tokio::time::timeout(timeout, answer).await;
-    let body = body.map_err(|_| timed_out(timeout))??;
+    let body = body.map_err(|_| {
+        let shown = model::duration::format(timeout);
+        ApiError::new(
+            ErrorType::Timeout,
+            format!("the journal of notifications did not answer within {shown}"),
+        )
+    })??;
     Ok(answer::json(StatusCode::OK, body))
 }
 

@@ -13,4 +13,5 @@ mod first_start;
 mod peer;
 mod program;
 mod prometheus;
+mod rules_api;
 mod shutdown;

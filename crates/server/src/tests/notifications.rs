@@ -56,7 +56,7 @@ fn entry(id: u64, receiver: &str, state: DeliveryState) -> NotificationRecord {
 
 fn filled(entries: impl IntoIterator<Item = NotificationRecord>) -> Bench {
     let bench = Bench::new();
-    bench.behind.lock().unwrap().journal = Ok(entries.into_iter().collect());
+    bench.behind.lock().unwrap().journal = Some(Ok(entries.into_iter().collect()));
     bench
 }
 
@@ -176,6 +176,13 @@ async fn a_wrong_parameter_of_notifications_is_named() {
 #[tokio::test]
 async fn a_journal_that_cannot_be_read_is_the_servers_fault() {
     let bench = filled([]);
-    bench.behind.lock().unwrap().journal = Err("disk is full".to_owned());
+    bench.behind.lock().unwrap().journal = Some(Err("disk is full".to_owned()));
     expect![[r#"500 {"status":"error","errorType":"internal","error":"cannot read the journal of notifications: disk is full"}"#]].assert_eq(&bench.get("/api/v1/notifications").await.shown());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_does_not_answer_is_not_waited_for() {
+    let bench = filled([]);
+    bench.behind.lock().unwrap().journal = None;
+    expect![[r#"503 {"status":"error","errorType":"timeout","error":"the journal of notifications did not answer within 2m"}"#]].assert_eq(&bench.get("/api/v1/notifications").await.shown());
 }
