@@ -42,6 +42,8 @@ pub struct HttpCheck {
     pub headers: HeaderMap,
     /// The body of the request; may be empty.
     pub body: String,
+    /// Whether an answer that sends elsewhere is followed; the answer that is judged is the last one.
+    pub follow_redirects: bool,
     /// Which status codes are well; never empty.
     pub accepted_statuses: Vec<StatusRange>,
     /// A text that the answer's body must hold.
@@ -73,11 +75,7 @@ impl Monitor {
 impl HttpCheck {
     /// What an answer means: whether its status is accepted and its body holds what it must.
     pub fn judge(&self, status: u16, body: &[u8]) -> Outcome {
-        let accepted = self
-            .accepted_statuses
-            .iter()
-            .any(|range| (range.first..=range.last).contains(&status));
-        if !accepted {
+        if !self.accepts(status) {
             return Outcome::Failure(format!("the status is {status}"));
         }
         if let Some(keyword) = &self.keyword
@@ -91,6 +89,12 @@ impl HttpCheck {
             return Outcome::Failure(format!("the answer holds {keyword:?}"));
         }
         Outcome::Success
+    }
+
+    /// Whether a status code is well.
+    pub fn accepts(&self, status: u16) -> bool {
+        let mut ranges = self.accepted_statuses.iter();
+        ranges.any(|range| (range.first..=range.last).contains(&status))
     }
 }
 
