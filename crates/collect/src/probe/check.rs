@@ -236,6 +236,7 @@ impl<'a> Check<'a> {
         let status = response.status();
         if let Some(location) = Hop::location(status, response.headers()) {
             self.facts.redirects += 1;
+            self.end_phase();
             let most = self.prober.options.redirects_max;
             if self.monitor.check.follow_redirects {
                 if self.facts.redirects > most {

@@ -1,6 +1,11 @@
 //! The prober against servers of its own: what it asks, what it finds, and whom it blames.
 
+mod blackbox_exporter;
+mod certificates;
+mod descriptors;
+mod names;
 mod outcomes;
+mod redirects;
 mod server;
 
 use std::sync::Arc;
@@ -10,7 +15,7 @@ use document::{Document, Source, Syntax};
 use model::{Clock, Labels, Timestamp};
 use uptime::{Monitor, Outcome, read_monitors};
 
-use super::{Options, Probe, Prober, Series};
+use super::{Options, Probe, Prober, Roots, Series};
 
 /// The clock of this machine.
 pub(super) struct TestClock(Instant);
@@ -91,4 +96,10 @@ pub(super) fn own_trouble(probe: &Probe) -> &str {
         Outcome::OwnTrouble(text) => text,
         other => panic!("own trouble was expected: {other:?}"),
     }
+}
+
+/// An address at which nobody listens.
+pub(super) fn closed_port() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
 }

@@ -219,6 +219,7 @@ fn certificate_in_words(error: &CertificateError) -> String {
             "nobody whom this machine trusts has signed its certificate (it is self-signed, or an intermediate certificate is missing)"
                 .to_owned()
         }
+        CertificateError::BadSignature => "its certificate is not signed by whom it says".to_owned(),
         CertificateError::Revoked => "its certificate was revoked".to_owned(),
         error => format!("its certificate is not valid: {error}"),
     }
