@@ -199,7 +199,7 @@ impl Prober {
         }
         let seconds = late.as_secs_f64();
         Fault::own(format!(
-            "this machine was too busy or asleep for {seconds:.1} s during the check; without it: {}",
+            "this machine was too busy or asleep for {seconds:.1} s during the check, so this says nothing of the target: {}",
             fault.text
         ))
     }

@@ -42,13 +42,14 @@ pub struct HttpCheck {
     pub headers: HeaderMap,
     /// The body of the request; may be empty.
     pub body: String,
-    /// Whether an answer that sends elsewhere is followed; the answer that is judged is the last one.
+    /// Whether redirects are followed, up to ten; then the answer that is judged is the last one. If not, accept their
+    /// statuses. Headers that may hold a secret are told to no other host, and no body is.
     pub follow_redirects: bool,
     /// Which status codes are well; never empty.
     pub accepted_statuses: Vec<StatusRange>,
-    /// A text that the answer's body must hold.
+    /// A text that the answer's body must hold, as it is sent: in its first MiB, which is what is read of it.
     pub keyword: Option<String>,
-    /// A text that the answer's body must not hold.
+    /// A text that the answer's body must not hold; what comes after its first MiB is not looked at.
     pub keyword_absent: Option<String>,
 }
 

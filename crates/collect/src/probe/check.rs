@@ -175,15 +175,13 @@ impl<'a> Check<'a> {
         let resolved = resolver
             .resolve(&target.host, budget, &mut self.progress)
             .await;
-        if resolved.is_err() {
-            self.end_phase();
-        }
+        let now = self.prober.clock.monotonic();
+        let took = now.saturating_sub(self.phase_begin);
         if self.facts.redirects == 0 {
-            self.facts.lookup = self
-                .prober
-                .clock
-                .monotonic()
-                .saturating_sub(self.phase_begin);
+            self.facts.lookup = took;
+        }
+        if resolved.is_err() {
+            self.facts.phases[Phase::Resolve as usize] += took;
         }
         let addresses = resolved?;
         self.facts.address = addresses.first().copied();

@@ -61,10 +61,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Where an answer sends us; none if it is no redirect.
-    pub(crate) fn location<'h>(
-        status: StatusCode,
-        headers: &'h HeaderMap,
-    ) -> Option<&'h HeaderValue> {
+    pub(crate) fn location(status: StatusCode, headers: &HeaderMap) -> Option<&HeaderValue> {
         let is_redirect = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
         headers.get(http::header::LOCATION).filter(|_| is_redirect)
     }

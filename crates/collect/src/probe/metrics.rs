@@ -121,3 +121,6 @@ fn push(family: &mut MetricFamily, suffix: &str, labels: &[(&str, &str)], value:
         timestamp: None,
     });
 }
+
+#[cfg(test)]
+mod tests;

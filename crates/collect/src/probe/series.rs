@@ -255,7 +255,7 @@ impl Probe {
         for (index, phase) in facts.phases.iter().enumerate() {
             // Without an address only the first phase was there.
             let is_there = index == 0 || facts.address.is_some();
-            values[PLAIN + index] = is_there.then(|| phase.as_secs_f64());
+            values[PLAIN + index] = is_there.then_some(phase.as_secs_f64());
         }
         values
     }

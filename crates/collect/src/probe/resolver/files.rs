@@ -156,8 +156,9 @@ fn parse_settings(text: &str) -> Settings {
                     .collect();
             }
             Some("options") => {
-                let ndots = fields.filter_map(|option| option.strip_prefix("ndots:")?.parse().ok());
-                settings.ndots = ndots.last().unwrap_or(settings.ndots).min(NDOTS_MAX);
+                let mut ndots =
+                    fields.filter_map(|option| option.strip_prefix("ndots:")?.parse().ok());
+                settings.ndots = ndots.next_back().unwrap_or(settings.ndots).min(NDOTS_MAX);
             }
             _ => {}
         }

@@ -158,7 +158,11 @@ async fn what_a_server_says_of_a_name_is_the_targets_fault() {
         let (prober, _etc) = asking(&[dns.address]);
         let probe = prober.check(&shop(80, "")).await;
         assert_eq!(failure(&probe), expected);
-        assert_eq!(value(&samples(&probe), "probe_ip_protocol"), Some(0.0));
+        let samples = samples(&probe);
+        assert_eq!(value(&samples, "probe_ip_protocol"), Some(0.0));
+        let lookup = value(&samples, "probe_dns_lookup_time_seconds").unwrap();
+        let phase = value(&samples, r#"probe_http_duration_seconds{phase="resolve"}"#);
+        assert_eq!(phase, Some(lookup));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::server::{Reaction, Server};
 use super::*;
+use crate::probe::until;
+use tokio::time::Instant;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world";
 
@@ -320,4 +322,26 @@ async fn an_own_trouble_ends_the_series_and_the_next_check_begins_them_again() {
     assert_eq!(good.samples(&series).len(), count);
     assert_eq!(series.end(good.started).len(), count);
     assert!(series.all().len() >= count);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pulse_that_nobody_lets_beat_any_more_is_no_excuse() {
+    let clock = Arc::new(testkit::SimulatedClock::new(Timestamp::from_millis(0)));
+    let prober = Prober::new(Options::default(), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let beaten = tokio::time::timeout(Duration::from_secs(1), prober.pulse(stop)).await;
+    assert!(beaten.is_err(), "it beats until it is stopped");
+    clock.advance(Duration::from_secs(60));
+    let server = Server::start(|_| Reaction::Hang(Vec::new())).await;
+    let probe = prober.check(&monitor(&url(&server))).await;
+    assert!(failure(&probe).contains("within 10s"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_ready_when_the_time_is_over_counts_and_what_is_not_does_not() {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    for (after, expected) in [(0, Some(())), (10, Some(())), (100, None)] {
+        let ready = tokio::time::sleep_until(deadline + Duration::from_millis(after));
+        assert_eq!(until(deadline, ready).await, expected, "{after} ms");
+    }
 }
