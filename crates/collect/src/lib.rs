@@ -5,5 +5,6 @@
 
 mod error;
 pub mod host;
+pub mod probe;
 
 use error::{CollectError, Problem};

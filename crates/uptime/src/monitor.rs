@@ -42,11 +42,14 @@ pub struct HttpCheck {
     pub headers: HeaderMap,
     /// The body of the request; may be empty.
     pub body: String,
+    /// Whether redirects are followed, up to ten; then the answer that is judged is the last one. If not, accept their
+    /// statuses. Headers that may hold a secret are told to no other host, and no body is.
+    pub follow_redirects: bool,
     /// Which status codes are well; never empty.
     pub accepted_statuses: Vec<StatusRange>,
-    /// A text that the answer's body must hold.
+    /// A text that the answer's body must hold, as it is sent: in its first MiB, which is what is read of it.
     pub keyword: Option<String>,
-    /// A text that the answer's body must not hold.
+    /// A text that the answer's body must not hold; what comes after its first MiB is not looked at.
     pub keyword_absent: Option<String>,
 }
 
@@ -73,11 +76,7 @@ impl Monitor {
 impl HttpCheck {
     /// What an answer means: whether its status is accepted and its body holds what it must.
     pub fn judge(&self, status: u16, body: &[u8]) -> Outcome {
-        let accepted = self
-            .accepted_statuses
-            .iter()
-            .any(|range| (range.first..=range.last).contains(&status));
-        if !accepted {
+        if !self.accepts(status) {
             return Outcome::Failure(format!("the status is {status}"));
         }
         if let Some(keyword) = &self.keyword
@@ -91,6 +90,12 @@ impl HttpCheck {
             return Outcome::Failure(format!("the answer holds {keyword:?}"));
         }
         Outcome::Success
+    }
+
+    /// Whether a status code is well.
+    pub fn accepts(&self, status: u16) -> bool {
+        let mut ranges = self.accepted_statuses.iter();
+        ranges.any(|range| (range.first..=range.last).contains(&status))
     }
 }
 

@@ -119,6 +119,9 @@ fn read_monitor<'d>(
         }
         bounded_text(value, BODY_BYTES_MAX)
     });
+    let follow_redirects = section
+        .value("follow_redirects")
+        .map_or(Some(true), |value| value.boolean());
     let accepted_statuses = section
         .value("accepted_statuses")
         .map_or(Some(vec![SUCCESS]), read_statuses);
@@ -140,6 +143,7 @@ fn read_monitor<'d>(
             method: method?,
             headers: headers?,
             body: body?.to_owned(),
+            follow_redirects: follow_redirects?,
             accepted_statuses: accepted_statuses?,
             keyword: keyword?,
             keyword_absent: keyword_absent?,

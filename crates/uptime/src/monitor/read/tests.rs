@@ -38,6 +38,7 @@ fn what_is_left_out_has_defaults() {
             method: Method::GET,
             headers: HeaderMap::new(),
             body: String::new(),
+            follow_redirects: true,
             accepted_statuses: vec![SUCCESS],
             keyword: None,
             keyword_absent: None,
@@ -59,6 +60,7 @@ fn everything_that_is_written_counts() {
   method: POST
   headers: {Authorization: Bearer secret, X-Trace: \"1\"}
   body: '{}'
+  follow_redirects: false
   accepted_statuses: [200, 301-308]
   keyword: welcome
   keyword_absent: error
@@ -76,6 +78,7 @@ fn everything_that_is_written_counts() {
     );
     let check = &monitor.check;
     assert_eq!((check.method.as_str(), check.body.as_str()), ("POST", "{}"));
+    assert!(!check.follow_redirects);
     assert_eq!(check.headers["authorization"], "Bearer secret");
     assert!(!format!("{monitor:?}").contains("secret"));
     for (status, body, expected) in [

@@ -1,0 +1,230 @@
+//! The prober: carries out the HTTP(S) checks of crate `uptime`, and makes the samples that blackbox_exporter would.
+//!
+//! A check is one future on one fresh connection: resolve, connect, TLS, request, body, each measured for itself, and
+//! again for each redirect. What goes wrong is either the target's fault or our own, and that is decided where it
+//! happens; see `fault.rs` for errors, `pulse.rs` for time that we were not given.
+
+mod certificate;
+mod check;
+mod connect;
+mod fault;
+mod hop;
+mod metrics;
+mod pulse;
+mod reference;
+mod resolver;
+mod series;
+mod target;
+mod tls;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Clock, Metadata, MetricFamily, Timestamp};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use uptime::{Monitor, Outcome};
+
+use check::Check;
+use fault::{Blame, Fault};
+use metrics::Metrics;
+use pulse::{BEAT, Pulse};
+use resolver::Resolver;
+use series::Facts;
+use tls::Tls;
+
+pub use series::Series;
+pub use tls::Roots;
+
+#[cfg(test)]
+mod tests;
+
+/// An answer that came while we slept has this long to be read after the deadline. It must be more than one round of the
+/// runtime, and so little that nobody notices.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// Less lateness than this is a busy machine's everyday life.
+const HELD_UP_FROM: Duration = Duration::from_millis(500);
+
+/// How the prober works; the defaults are for a server.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Checks that run at once; more wait for a while, and then say so.
+    pub checks_max: usize,
+    /// Bytes of a body that are read; keywords are looked for in these.
+    pub body_bytes_max: usize,
+    /// Redirects that are followed.
+    pub redirects_max: u32,
+    /// DNS servers to ask instead of those of /etc/resolv.conf.
+    pub dns_servers: Option<Vec<SocketAddr>>,
+    /// Where `hosts` and `resolv.conf` are.
+    pub etc: PathBuf,
+    /// Whom to trust.
+    pub roots: Roots,
+}
+
+/// Why there is no prober.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS for checks: {0}")]
+    Tls(String),
+}
+
+/// Carries out checks.
+pub struct Prober {
+    options: Options,
+    clock: Arc<dyn Clock>,
+    resolver: Resolver,
+    tls: Tls,
+    permits: Semaphore,
+    pulse: Pulse,
+    metrics: Metrics,
+}
+
+/// A check that was carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// How it ended; [`Outcome::OwnTrouble`] if this machine is to blame.
+    pub outcome: Outcome,
+    /// When it began, by the wall clock.
+    pub started: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    facts: Facts,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            checks_max: 1_000,
+            body_bytes_max: 1 << 20,
+            redirects_max: 10,
+            dns_servers: None,
+            etc: PathBuf::from("/etc"),
+            roots: Roots::System,
+        }
+    }
+}
+
+impl Prober {
+    /// A prober; root certificates are read now, names and addresses when they are needed.
+    ///
+    /// Errors: TLS cannot be set up. That there are no roots is none; checks of https say so.
+    pub fn new(options: Options, clock: Arc<dyn Clock>) -> Result<Arc<Self>, Error> {
+        let tls = Tls::new(&options.roots, Arc::clone(&clock));
+        let tls = tls.map_err(|error| Error::Tls(error.to_string()))?;
+        let (etc, servers) = (options.etc.clone(), options.dns_servers.clone());
+        Ok(Arc::new(Self {
+            resolver: Resolver::new(etc, servers, Arc::clone(&clock)),
+            tls,
+            permits: Semaphore::new(options.checks_max.min(Semaphore::MAX_PERMITS)),
+            pulse: Pulse::default(),
+            metrics: Metrics::default(),
+            options,
+            clock,
+        }))
+    }
+
+    /// Carries out one check; it takes the monitor's timeout and a tenth at most. It may be dropped at any time.
+    pub async fn check(&self, monitor: &Monitor) -> Probe {
+        let running = self.metrics.start();
+        let started = self.clock.now();
+        let begin = self.clock.monotonic();
+        let (outcome, facts) = self.outcome(monitor).await;
+        let duration = self.clock.monotonic().saturating_sub(begin);
+        running.end(&outcome, duration);
+        Probe {
+            outcome,
+            started,
+            duration,
+            facts,
+        }
+    }
+
+    /// Lets the pulse beat until `stop`. While nobody runs this, every timeout is the target's fault.
+    pub async fn pulse(&self, stop: CancellationToken) {
+        let _end = EndOfPulse(&self.pulse);
+        loop {
+            self.pulse.beat(&*self.clock);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(BEAT) => {}
+            }
+        }
+    }
+
+    /// The prober's own metrics.
+    pub fn metrics(&self) -> Vec<MetricFamily> {
+        self.metrics.families(&self.pulse)
+    }
+
+    /// Type and help of every metric that [`Probe::samples`] writes.
+    pub fn descriptions() -> Vec<(String, Metadata)> {
+        series::descriptions()
+    }
+
+    async fn outcome(&self, monitor: &Monitor) -> (Outcome, Facts) {
+        let Ok(Ok(_permit)) = timeout(monitor.timeout / 10, self.permits.acquire()).await else {
+            let most = self.options.checks_max;
+            let trouble = format!("{most} checks are running already, which is the most at once");
+            return (Outcome::OwnTrouble(trouble), Facts::default());
+        };
+        let mut check = Check::new(self, monitor);
+        let begin = check.begin;
+        let ended = until(Instant::now() + monitor.timeout, check.run()).await;
+        let fault = match ended {
+            Some(Ok(())) => return (Outcome::Success, check.facts),
+            Some(Err(fault)) => fault,
+            None => check.timed_out(),
+        };
+        let fault = self.unless_held_up(fault, begin, monitor.timeout);
+        (fault.into(), check.facts)
+    }
+
+    /// Silence and broken connections are not the target's fault if this process was held up meanwhile.
+    fn unless_held_up(&self, fault: Fault, since: Duration, timeout: Duration) -> Fault {
+        if fault.blame != Blame::TargetUnlessHeldUp {
+            return fault;
+        }
+        let late = self.pulse.worst_since(since, &*self.clock);
+        if late <= HELD_UP_FROM.max(timeout / 10) {
+            return fault;
+        }
+        let seconds = late.as_secs_f64();
+        Fault::own(format!(
+            "this machine was too busy or asleep for {seconds:.1} s during the check, so this says nothing of the target: {}",
+            fault.text
+        ))
+    }
+}
+
+impl fmt::Debug for Prober {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Prober").finish_non_exhaustive()
+    }
+}
+
+/// A pulse that nobody lets beat is not late.
+struct EndOfPulse<'a>(&'a Pulse);
+
+impl Drop for EndOfPulse<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// What a future yields until the deadline, or shortly after it if it needed only to be asked once more.
+async fn until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    match timeout_at(deadline, future.as_mut()).await {
+        Ok(output) => Some(output),
+        Err(_) => timeout(GRACE, future).await.ok(),
+    }
+}
