@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use alerts::Notification;
 
 use crate::escape;
+use crate::template::Target;
 use report::{Entry, Report};
 
 /// How long a subject may be, in characters; more is shown by no list of mails.
@@ -54,6 +55,21 @@ impl<'a> DefaultText<'a> {
     pub(crate) fn telegram(&self) -> String {
         let subject = escape::html(&self.subject());
         format!("<b>{subject}</b>\n\n{}", self.body(&Markup::TELEGRAM))
+    }
+
+    /// The text of a template that people know by this name; None if it says nothing by itself.
+    pub(crate) fn named(&self, name: &str, target: Target) -> Option<String> {
+        Some(match (name, target) {
+            ("email.default.subject", _) => self.subject(),
+            ("email.default.html", _) => self.html(),
+            ("email.default.text", _) => self.plain(),
+            ("slack.default.title" | "slack.default.fallback", _) => escape::slack(&self.subject()),
+            ("slack.default.titlelink", _) => self.link().to_owned(),
+            ("slack.default.text", _) => self.slack(),
+            ("telegram.default.message", Target::Html) => self.telegram(),
+            ("telegram.default.message", Target::Text) => self.plain(),
+            _ => return None,
+        })
     }
 
     /// Where the receiver's alerts are shown; may be empty.

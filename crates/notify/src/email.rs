@@ -17,7 +17,7 @@ use crate::integration::Context;
 use crate::message::{Message, Part};
 use crate::receivers::Reader;
 use crate::secret;
-use crate::template::{Expander, Template, Templates};
+use crate::template::{Expander, Target, Template, Templates};
 use crate::tls::Tls;
 
 pub(crate) use smarthost::Smarthost;
@@ -78,11 +78,11 @@ impl Email {
         let smtp = smtp(&mut section, reader);
         let html = section
             .value("html")
-            .and_then(|value| Template::read(&value));
+            .and_then(|value| Template::read(&value, &reader.templates));
         let text = section
             .value("text")
-            .and_then(|value| Template::read(&value));
-        let headers = headers(section.section("headers"));
+            .and_then(|value| Template::read(&value, &reader.templates));
+        let headers = headers(section.section("headers"), reader);
         let mut threading = section.section("threading");
         threading.unsupported(["thread_by_date"]);
         let is_threaded = threading.value("enabled").and_then(Value::boolean);
@@ -103,7 +103,7 @@ impl Email {
             value.refuse("html and text are both empty; the mail would say nothing");
         }
         let to = to?;
-        let template = Template::read(&to)?;
+        let template = Template::read(&to, &reader.templates)?;
         if template.is_plain() && template.text().parse::<Mailboxes>().is_err() {
             to.refuse("this is no address; write for example ops@example.org");
             return None;
@@ -151,11 +151,11 @@ impl Email {
         Ok(message)
     }
 
-    fn texts(&self, expander: &Expander, default: &DefaultText<'_>) -> Result<Texts, String> {
+    fn texts(&self, expander: &Expander<'_>, default: &DefaultText<'_>) -> Result<Texts, String> {
         let html = match &self.html {
             Some(html) if html.text().is_empty() => None,
             Some(html) => Some(expander.html(html)?),
-            None => Some(expander.default_html("email.default.html")?),
+            None => Some(expander.named("email.default.html", Target::Html)?),
         };
         let plain = match &self.text {
             Some(text) if text.text().is_empty() => None,
@@ -176,7 +176,7 @@ impl Email {
         }
         let subject = match subject {
             Some(subject) => subject,
-            None => expander.default_text("email.default.subject")?,
+            None => expander.named("email.default.subject", Target::Text)?,
         };
         Ok(Texts {
             subject,
@@ -270,7 +270,7 @@ fn check_credentials(value: &Value<'_>, smtp: &Smtp) {
 }
 
 /// `headers`: names and templates.
-fn headers(section: Section<'_>) -> Vec<(String, Template)> {
+fn headers(section: Section<'_>, reader: &Reader<'_>) -> Vec<(String, Template)> {
     let mut headers: Vec<(String, Template)> = Vec::new();
     for (name, value) in section.pairs() {
         let is_reserved = RESERVED
@@ -291,7 +291,7 @@ fn headers(section: Section<'_>) -> Vec<(String, Template)> {
             value.refuse(format!("the header {name:?} is set twice"));
             continue;
         }
-        if let Some(template) = Template::read(&value) {
+        if let Some(template) = Template::read(&value, &reader.templates) {
             headers.push((name.to_owned(), template));
         }
     }

@@ -46,6 +46,7 @@ pub struct Receivers {
 pub(crate) struct Reader<'a> {
     pub(crate) global: Global,
     pub(crate) directory: &'a Path,
+    pub(crate) templates: Arc<Templates>,
 }
 
 impl Receivers {
@@ -56,7 +57,11 @@ impl Receivers {
     pub fn read(section: &mut Section<'_>, directory: &Path) -> Self {
         let global = Global::read(section.section("global"), directory);
         let templates = Arc::new(Templates::read(section.value("templates"), directory));
-        let reader = Reader { global, directory };
+        let reader = Reader {
+            global,
+            directory,
+            templates,
+        };
         let mut receivers = BTreeMap::new();
         let list = section.value("receivers");
         // That it is a list, `alerts::config` checks.
@@ -68,7 +73,7 @@ impl Receivers {
             let Some(receiver) = item.section() else {
                 continue;
             };
-            if let Some((name, integrations)) = reader.receiver(receiver, &templates) {
+            if let Some((name, integrations)) = reader.receiver(receiver) {
                 receivers.insert(name, integrations);
             }
         }
@@ -105,13 +110,12 @@ impl Reader<'_> {
     fn receiver(
         &self,
         mut section: Section<'_>,
-        templates: &Arc<Templates>,
     ) -> Option<(String, BTreeMap<String, Arc<Integration>>)> {
         section.unsupported(UNSUPPORTED);
         let name = section.value("name");
         let mut integrations = BTreeMap::new();
         let mut add = |kind: &str, index: usize, channel: Channel| {
-            let templates = Arc::clone(templates);
+            let templates = Arc::clone(&self.templates);
             let integration = Integration { channel, templates };
             integrations.insert(format!("{kind}[{index}]"), Arc::new(integration));
         };

@@ -15,7 +15,7 @@ use crate::integration::Context;
 use crate::message::{Message, Part};
 use crate::receivers::Reader;
 use crate::secret::{self, Secret};
-use crate::template::{Expander, Template, Templates, note};
+use crate::template::{Expander, Target, Template, Templates, note};
 use crate::webhook;
 
 /// Errors of Slack's methods that pass; any other one says that the message or the configuration is wrong.
@@ -90,7 +90,7 @@ impl Slack {
         let timeout = webhook::timeout(section.value("timeout"));
         let mut template = |key: &'static str| {
             let value = section.value(key);
-            value.and_then(|value| Template::read(&value))
+            value.and_then(|value| Template::read(&value, &reader.templates))
         };
         let channel = template("channel");
         let text = template("text");
@@ -100,11 +100,14 @@ impl Slack {
         let fields = section.value("fields").and_then(Value::items);
         let fields = fields.unwrap_or_default();
         let fields = fields.into_iter();
-        let fields = fields.filter_map(|value| Field::read(value, is_short == Some(true)));
+        let fields = fields.filter_map(|value| Field::read(value, is_short == Some(true), reader));
         let fields = fields.collect();
         let actions = section.value("actions").and_then(Value::items);
         let actions = actions.unwrap_or_default();
-        let actions = actions.into_iter().filter_map(action).collect();
+        let actions = actions
+            .into_iter()
+            .filter_map(|value| action(value, reader))
+            .collect();
         let mrkdwn_in = match section.value("mrkdwn_in").and_then(Value::items) {
             Some(items) => {
                 let texts = items.into_iter().filter_map(Value::text);
@@ -161,14 +164,14 @@ impl Slack {
         message
     }
 
-    fn document(&self, expander: &Expander) -> Result<Map<String, Json>, String> {
+    fn document(&self, expander: &Expander<'_>) -> Result<Map<String, Json>, String> {
         let mut attachment = Map::new();
         let mut document = Map::new();
         for (index, (key, default)) in TEXTS.iter().chain(&OUTER).enumerate() {
             let text = match &self.texts[index] {
                 Some(template) => expander.text(template)?,
                 None if default.is_empty() => String::new(),
-                None => expander.default_text(default)?,
+                None => expander.named(default, Target::Text)?,
             };
             if text.is_empty() {
                 continue;
@@ -181,7 +184,7 @@ impl Slack {
         }
         let text = match &self.text {
             Some(template) => expander.text(template)?,
-            None => expander.default_text("slack.default.text")?,
+            None => expander.named("slack.default.text", Target::Text)?,
         };
         attachment.insert("text".to_owned(), escape::cut(&text, TEXT_MAX).into());
         attachment.insert("mrkdwn_in".to_owned(), json!(self.mrkdwn_in));
@@ -303,15 +306,15 @@ impl Slack {
 }
 
 impl Field {
-    fn read(value: Value<'_>, is_short: bool) -> Option<Self> {
+    fn read(value: Value<'_>, is_short: bool, reader: &Reader<'_>) -> Option<Self> {
         let mut section = value.section()?;
         let title = section.required("title");
         let text = section.required("value");
         let short = section.value("short").and_then(Value::boolean);
         section.finish();
         Some(Self {
-            title: Template::read(&title?)?,
-            value: Template::read(&text?)?,
+            title: Template::read(&title?, &reader.templates)?,
+            value: Template::read(&text?, &reader.templates)?,
             is_short: short.unwrap_or(is_short),
         })
     }
@@ -360,7 +363,7 @@ fn way(
 }
 
 /// A button of the older kind.
-fn action(value: Value<'_>) -> Option<Vec<(&'static str, Template)>> {
+fn action(value: Value<'_>, reader: &Reader<'_>) -> Option<Vec<(&'static str, Template)>> {
     let mut section = value.section()?;
     section.unsupported(["confirm"]);
     section.required("type");
@@ -368,7 +371,7 @@ fn action(value: Value<'_>) -> Option<Vec<(&'static str, Template)>> {
     let mut texts = Vec::new();
     for key in ["type", "text", "url", "style", "name", "value"] {
         let value = section.value(key);
-        if let Some(template) = value.and_then(|value| Template::read(&value)) {
+        if let Some(template) = value.and_then(|value| Template::read(&value, &reader.templates)) {
             texts.push((key, template));
         }
     }

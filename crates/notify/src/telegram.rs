@@ -15,7 +15,7 @@ use crate::integration::Context;
 use crate::message::{Message, Part};
 use crate::receivers::Reader;
 use crate::secret::{self, Secret};
-use crate::template::{Expander, Template, Templates, note};
+use crate::template::{Expander, Target, Template, Templates, note};
 use crate::webhook;
 use split::split;
 
@@ -72,7 +72,7 @@ impl Telegram {
         let thread = section.value("message_thread_id");
         let thread = thread.and_then(|value| value.integer(0..=i64::MAX));
         let message = section.value("message");
-        let message = message.and_then(|value| Template::read(&value));
+        let message = message.and_then(|value| Template::read(&value, &reader.templates));
         let mode = section.value("parse_mode");
         let mode = mode.and_then(|value| value.choice(&["HTML", "MarkdownV2", "Markdown", ""]));
         let is_silent = section.value("disable_notifications");
@@ -118,9 +118,9 @@ impl Telegram {
         let expanded = match (&self.message, self.mode) {
             (Some(message), Mode::Html) => expander.html(message),
             (Some(message), _) => expander.text(message),
-            (None, Mode::Html) => expander.default_html("telegram.default.message"),
+            (None, Mode::Html) => expander.named("telegram.default.message", Target::Html),
             (None, mode) => {
-                let plain = expander.default_text("telegram.default.message");
+                let plain = expander.named("telegram.default.message", Target::Text);
                 plain.map(|plain| mode.escape(&plain))
             }
         };
