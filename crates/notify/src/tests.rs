@@ -1,10 +1,16 @@
 //! What the tests of this crate share: an example of a notification.
 
+pub(crate) mod server;
+
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use alerts::{GroupId, Notification, NotifiedAlert, Reason, Status};
+use document::{Document, Options, Source, Syntax};
 use model::{Alert, Labels, Timestamp};
+
+use crate::{Context, Integration, Message, Receivers};
 
 /// 2026-11-21 08:47:45.331 UTC.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_250_865_331);
@@ -64,4 +70,52 @@ pub(crate) fn resolved(mut alert: NotifiedAlert) -> NotifiedAlert {
     alert.status = Status::Resolved;
     alert.alert.ends_at = NOW - Duration::from_secs(5);
     alert
+}
+
+/// With an address outside.
+pub(crate) fn context() -> Context {
+    Context {
+        external_url: "https://watch.example.org/".to_owned(),
+    }
+}
+
+/// The receivers of a configuration, and what is wrong with it.
+pub(crate) fn read(yaml: &str, directory: &Path) -> (Receivers, String) {
+    let source = Source::new("test.yml", yaml);
+    let document = Document::parse(&source, Syntax::Yaml, &Options::default()).unwrap();
+    let mut section = document.section();
+    let receivers = Receivers::read(&mut section, directory);
+    section.finish();
+    let problems = document.into_problems();
+    let shown: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("{}: {}", problem.path(), problem.message()))
+        .collect();
+    (receivers, shown.join("\n"))
+}
+
+/// What is wrong with a configuration.
+pub(crate) fn problems_of(yaml: &str) -> String {
+    read(yaml, Path::new("/nonexistent")).1
+}
+
+/// An integration of the receiver `ops` of a configuration without problems.
+pub(crate) fn integration(yaml: &str, name: &str) -> Integration {
+    let (receivers, problems) = read(yaml, Path::new("/nonexistent"));
+    assert_eq!(problems, "");
+    Integration::clone(receivers.get("ops", name).unwrap())
+}
+
+/// The example as a message.
+pub(crate) fn render(integration: &Integration) -> Message {
+    integration.render(&notification(), &context()).unwrap()
+}
+
+/// Waits for a future.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
