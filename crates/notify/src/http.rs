@@ -63,11 +63,19 @@ pub(crate) struct Http {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Settings {
-    /// The whole value of the header.
-    authorization: Option<Secret>,
+    authorization: Option<Authorization>,
     headers: Vec<(String, Secret)>,
     tls: Tls,
     follow_redirects: bool,
+}
+
+/// Credentials of `http_config`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Authorization {
+    /// The whole value of the header.
+    header: Secret,
+    /// The part of it that a server might repeat.
+    secret: Secret,
 }
 
 /// What is posted.
@@ -221,7 +229,7 @@ impl Http {
             headers.append(name, secret(value)?);
         }
         if let Some(authorization) = &self.settings.authorization {
-            headers.insert(AUTHORIZATION, secret(authorization)?);
+            headers.insert(AUTHORIZATION, secret(&authorization.header)?);
         }
         Ok(headers)
     }
@@ -260,7 +268,10 @@ impl Http {
     fn hide(&self, request: &Request<'_>, text: &str) -> String {
         let settings = &self.settings;
         let own = settings.headers.iter().map(|(_, secret)| secret);
-        let mut secrets: Vec<Secret> = own.chain(&settings.authorization).cloned().collect();
+        let mut secrets: Vec<Secret> = own.cloned().collect();
+        if let Some(authorization) = &settings.authorization {
+            secrets.extend([&authorization.header, &authorization.secret].map(Secret::clone));
+        }
         secrets.extend(request.endpoint.secrets());
         secrets.extend(request.secrets.iter().cloned());
         secrets
@@ -386,8 +397,8 @@ fn without_roots() -> Result<rustls::ClientConfig, SendError> {
         .with_no_client_auth())
 }
 
-/// `basic_auth` or `authorization` as the value of the header.
-fn authorization(section: &mut Section<'_>, directory: &Path) -> Option<Secret> {
+/// `basic_auth` or `authorization`.
+fn authorization(section: &mut Section<'_>, directory: &Path) -> Option<Authorization> {
     let basic = section.value("basic_auth");
     let other = section.value("authorization");
     match (basic, other) {
@@ -406,7 +417,10 @@ fn authorization(section: &mut Section<'_>, directory: &Path) -> Option<Secret> 
                     .map_or(String::new(), |written| written.secret.expose().to_owned())
             };
             let pair = format!("{}:{}", part(&user), part(&password));
-            Some(Secret::new(&format!("Basic {}", base64(pair.as_bytes()))))
+            Some(Authorization {
+                header: Secret::new(&format!("Basic {}", base64(pair.as_bytes()))),
+                secret: Secret::new(&part(&password)),
+            })
         }
         (None, Some(value)) => {
             let mut other = value.clone().section()?;
@@ -430,7 +444,10 @@ fn authorization(section: &mut Section<'_>, directory: &Path) -> Option<Secret> 
                 credentials.value.refuse("this cannot stand in a header");
                 return None;
             }
-            Some(Secret::new(&header))
+            Some(Authorization {
+                header: Secret::new(&header),
+                secret: credentials.secret,
+            })
         }
         (None, None) => None,
     }

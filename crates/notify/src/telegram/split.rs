@@ -1,8 +1,9 @@
 //! Cuts a long message into several, each of which is whole by itself.
 //!
-//! 1. The text becomes tokens that must not be cut: a character, an entity, an escape, a tag. 2. Tokens are put into a
-//! part until its visible length reaches the limit; the part ends at the last line break in its second half, else where
-//! it is. 3. Tags that are open there are closed, and opened again in the next part.
+//! 1. The text becomes tokens that must not be cut: a character, an entity, an escape, a tag.
+//! 2. Tokens are put into a part until its visible length reaches the limit; the part ends at the last line break in its
+//!    second half, else where it is.
+//! 3. Tags that are open there are closed, and opened again in the next part.
 
 use super::Mode;
 

@@ -1,7 +1,8 @@
 //! Makes a parsed template mean what it means in Go, and finds the names that Go refuses when it parses.
 //!
-//! 1. A field or method (`.a`, `$x.a`, `(…).a`) becomes a call of [`GET`], to which the arguments behind it go. 2. What
-//! an action shows passes through [`SHOW`], what it keeps through [`KEEP`]. 3. Functions and variables must exist.
+//! 1. A field or method (`.a`, `$x.a`, `(…).a`) becomes a call of [`GET`], to which the arguments behind it go.
+//! 2. What an action shows passes through [`SHOW`], what it keeps through [`KEEP`].
+//! 3. Functions and variables must exist.
 
 use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, PipeNode, Pos, SmolStr};
 

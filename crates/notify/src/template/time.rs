@@ -226,9 +226,11 @@ fn go_duration(nanos: i64) -> String {
         }
     };
     match nanos {
-        ..1_000 => return format!("{sign}{nanos}ns"),
-        ..1_000_000 => return format!("{sign}{}{}µs", nanos / 1000, fraction(nanos, 3)),
-        ..1_000_000_000 => return format!("{sign}{}{}ms", nanos / 1_000_000, fraction(nanos, 6)),
+        0..1_000 => return format!("{sign}{nanos}ns"),
+        1_000..1_000_000 => return format!("{sign}{}{}µs", nanos / 1000, fraction(nanos, 3)),
+        1_000_000..1_000_000_000 => {
+            return format!("{sign}{}{}ms", nanos / 1_000_000, fraction(nanos, 6));
+        }
         _ => {}
     }
     let whole = nanos / 1_000_000_000;
