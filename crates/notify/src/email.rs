@@ -131,10 +131,12 @@ impl Email {
         templates: &Templates,
     ) -> Result<Message, RenderError> {
         let expander = Expander::new(templates, notification, context);
-        let default = DefaultText::new(notification, &context.external_url);
-        let (texts, failure) = match self.texts(&expander, &default) {
+        let (texts, failure) = match self.texts(&expander) {
             Ok(texts) => (texts, None),
-            Err(failure) => (Texts::default_with(&default, &failure), Some(failure)),
+            Err(failure) => {
+                let default = DefaultText::new(notification, &context.external_url);
+                (Texts::default_with(&default, &failure), Some(failure))
+            }
         };
         let expand = |template: &Template| expander.text(template).map_err(RenderError::new);
         let envelope = mail::Addresses {
@@ -151,7 +153,7 @@ impl Email {
         Ok(message)
     }
 
-    fn texts(&self, expander: &Expander<'_>, default: &DefaultText<'_>) -> Result<Texts, String> {
+    fn texts(&self, expander: &Expander<'_>) -> Result<Texts, String> {
         let html = match &self.html {
             Some(html) if html.text().is_empty() => None,
             Some(html) => Some(expander.html(html)?),
@@ -162,7 +164,7 @@ impl Email {
             Some(text) => Some(expander.text(text)?),
             // Beside a page of one's own the default text would say something else.
             None if self.html.is_some() && html.is_some() => None,
-            None => Some(default.plain()),
+            None => Some(expander.named("email.default.text", Target::Text)?),
         };
         let mut subject = None;
         let mut headers = Vec::new();

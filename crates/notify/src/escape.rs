@@ -69,6 +69,29 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// At most so many characters of a text in Slack's markup, cut between lines, or else where no link or entity stands.
+pub(crate) fn cut_slack(text: &str, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most) else {
+        return text.to_owned();
+    };
+    // Room for the line that says so.
+    let begin: String = text[..end].chars().take(most.saturating_sub(2)).collect();
+    let kept = match begin.rfind('\n') {
+        Some(newline) if newline > begin.len() / 2 => &begin[..newline],
+        _ => {
+            let open = begin
+                .rfind('<')
+                .filter(|open| !begin[*open..].contains('>'));
+            let entity = begin
+                .rfind('&')
+                .filter(|open| !begin[*open..].contains(';'));
+            let end = [open, entity].into_iter().flatten().min();
+            &begin[..end.unwrap_or(begin.len())]
+        }
+    };
+    format!("{kept}\n…")
+}
+
 /// An address that a link may have; others would be a trap.
 pub(crate) fn is_link(text: &str) -> bool {
     let is_web = text.starts_with("https://") || text.starts_with("http://");
@@ -119,6 +142,18 @@ mod tests {
                 }
             }
             prop_assert_eq!(plain, text);
+        }
+
+        #[test]
+        fn what_is_cut_for_slack_has_no_half_of_a_link(
+            words in prop::collection::vec("<https://x\\|y>|&amp;|[a-z]{1,5}|\n", 0..30),
+            most in 10_usize..60,
+        ) {
+            let text = words.concat();
+            let cut = cut_slack(&text, most);
+            prop_assert!(cut.chars().count() <= most);
+            prop_assert_eq!(cut.matches('<').count(), cut.matches('>').count());
+            prop_assert_eq!(cut.matches('&').count(), cut.matches(';').count());
         }
 
         #[test]

@@ -1,21 +1,21 @@
 //! Posts JSON to an address: `http_config`, one attempt with a time limit, a bounded answer, no surprises with redirects.
 
+mod settings;
+
 use std::error::Error as _;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use document::{Section, Value};
+use document::Value;
 use jiff::fmt::rfc2822;
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Class, SendError};
-use crate::secret::{self, Secret};
-use crate::tls::Tls;
+use crate::secret::Secret;
+use settings::Settings;
 
 /// How long an attempt may take if the configuration does not say; nobody answers a page more slowly.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,50 +32,11 @@ const REDIRECTS_MAX: usize = 3;
 /// The longest wait that another server may ask for; whoever retries has limits of its own.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// Of Prometheus' `http_config`, what this version cannot do.
-const UNSUPPORTED: [&str; 6] = [
-    "enable_http2",
-    "no_proxy",
-    "oauth2",
-    "proxy_connect_header",
-    "proxy_from_environment",
-    "proxy_url",
-];
-
-/// Headers that belong to the request itself.
-const RESERVED: [&str; 8] = [
-    "authorization",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "idempotency-key",
-    "transfer-encoding",
-    "user-agent",
-];
-
 /// The settings of `http_config`.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     settings: Settings,
     client: OnceLock<Client>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Settings {
-    authorization: Option<Authorization>,
-    headers: Vec<(String, Secret)>,
-    tls: Tls,
-    follow_redirects: bool,
-}
-
-/// Credentials of `http_config`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Authorization {
-    /// The whole value of the header.
-    header: Secret,
-    /// The part of it that a server might repeat.
-    secret: Secret,
 }
 
 /// What is posted.
@@ -105,13 +66,7 @@ impl PartialEq for Http {
 
 impl Default for Http {
     fn default() -> Self {
-        let settings = Settings {
-            authorization: None,
-            headers: Vec::new(),
-            tls: Tls::default(),
-            follow_redirects: true,
-        };
-        Self::new(settings)
+        Self::new(Settings::default())
     }
 }
 
@@ -123,17 +78,7 @@ impl Http {
 
     /// Reads an `http_config`; notes what is wrong.
     pub(crate) fn read(value: Value<'_>, directory: &Path) -> Option<Self> {
-        let mut section = value.section()?;
-        section.unsupported(UNSUPPORTED);
-        let follow = section.value("follow_redirects").and_then(Value::boolean);
-        let settings = Settings {
-            authorization: authorization(&mut section, directory),
-            headers: headers(&mut section, directory),
-            tls: Tls::read(section.section("tls_config"), directory),
-            follow_redirects: follow != Some(false),
-        };
-        section.finish();
-        Some(Self::new(settings))
+        Settings::read(value, directory).map(Self::new)
     }
 
     /// Whether requests carry credentials of `http_config`.
@@ -168,7 +113,7 @@ impl Http {
             for (name, value) in &request.headers {
                 post = post.header(*name, *value);
             }
-            post = post.headers(self.headers()?);
+            post = post.headers(self.settings.headers());
             let response = post.send().await.map_err(|error| {
                 let host = endpoint::shown(&url);
                 SendError::temporary(format!("cannot reach {host}: {}", reason(error)))
@@ -215,25 +160,6 @@ impl Http {
         Ok(target)
     }
 
-    fn headers(&self) -> Result<HeaderMap, SendError> {
-        let mut headers = HeaderMap::new();
-        let secret = |secret: &Secret| {
-            let mut value = HeaderValue::from_str(secret.expose())
-                .map_err(|_| SendError::permanent("a header of http_config has a line break"))?;
-            value.set_sensitive(true);
-            Ok(value)
-        };
-        for (name, value) in &self.settings.headers {
-            let name = HeaderName::try_from(name)
-                .map_err(|_| SendError::permanent("a header of http_config has no proper name"))?;
-            headers.append(name, secret(value)?);
-        }
-        if let Some(authorization) = &self.settings.authorization {
-            headers.insert(AUTHORIZATION, secret(&authorization.header)?);
-        }
-        Ok(headers)
-    }
-
     /// The client of this configuration, made when it is needed first.
     fn client(&self, url: &Url) -> Result<&Client, SendError> {
         if let Some(client) = self.client.get() {
@@ -266,12 +192,7 @@ impl Http {
     }
 
     fn hide(&self, request: &Request<'_>, text: &str) -> String {
-        let settings = &self.settings;
-        let own = settings.headers.iter().map(|(_, secret)| secret);
-        let mut secrets: Vec<Secret> = own.cloned().collect();
-        if let Some(authorization) = &settings.authorization {
-            secrets.extend([&authorization.header, &authorization.secret].map(Secret::clone));
-        }
+        let mut secrets = self.settings.secrets();
         secrets.extend(request.endpoint.secrets());
         secrets.extend(request.secrets.iter().cloned());
         secrets
@@ -397,103 +318,6 @@ fn without_roots() -> Result<rustls::ClientConfig, SendError> {
         .with_no_client_auth())
 }
 
-/// `basic_auth` or `authorization`.
-fn authorization(section: &mut Section<'_>, directory: &Path) -> Option<Authorization> {
-    let basic = section.value("basic_auth");
-    let other = section.value("authorization");
-    match (basic, other) {
-        (Some(_), Some(value)) => {
-            value.refuse("either basic_auth or authorization is needed, not both");
-            None
-        }
-        (Some(value), None) => {
-            let mut basic = value.section()?;
-            let user = secret::read(&mut basic, "username", "username_file", directory);
-            let password = secret::read(&mut basic, "password", "password_file", directory);
-            basic.finish();
-            let part = |written: &Option<secret::Written<'_>>| {
-                written
-                    .as_ref()
-                    .map_or(String::new(), |written| written.secret.expose().to_owned())
-            };
-            let pair = format!("{}:{}", part(&user), part(&password));
-            Some(Authorization {
-                header: Secret::new(&format!("Basic {}", base64(pair.as_bytes()))),
-                secret: Secret::new(&part(&password)),
-            })
-        }
-        (None, Some(value)) => {
-            let mut other = value.clone().section()?;
-            let kind = other.value("type");
-            let name = match &kind {
-                Some(kind) => kind.clone().text()?.trim().to_owned(),
-                None => "Bearer".to_owned(),
-            };
-            if name.eq_ignore_ascii_case("basic") {
-                value.refuse("write basic_auth for the type Basic");
-            }
-            let credentials =
-                secret::read(&mut other, "credentials", "credentials_file", directory);
-            other.finish();
-            let Some(credentials) = credentials else {
-                value.refuse("authorization needs credentials or credentials_file");
-                return None;
-            };
-            let header = format!("{name} {}", credentials.secret.expose());
-            if HeaderValue::from_str(&header).is_err() {
-                credentials.value.refuse("this cannot stand in a header");
-                return None;
-            }
-            Some(Authorization {
-                header: Secret::new(&header),
-                secret: credentials.secret,
-            })
-        }
-        (None, None) => None,
-    }
-}
-
-/// `http_headers`: each name with its values.
-fn headers(section: &mut Section<'_>, directory: &Path) -> Vec<(String, Secret)> {
-    let mut headers = Vec::new();
-    for (name, value) in section.section("http_headers").pairs() {
-        let reserved = RESERVED
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known));
-        if reserved || HeaderName::try_from(name).is_err() {
-            value.refuse(format!("the header {name:?} cannot be set here"));
-            continue;
-        }
-        let Some(mut values) = value.section() else {
-            continue;
-        };
-        for (key, is_file) in [("values", false), ("secrets", false), ("files", true)] {
-            let items = values.value(key).and_then(Value::items);
-            for item in items.unwrap_or_default() {
-                let text = match is_file {
-                    false => item.clone().text().map(str::to_owned),
-                    true => item.clone().file_path(directory).and_then(|path| {
-                        secret::read_file(&path)
-                            .map(|text| text.trim().to_owned())
-                            .map_err(|reason| {
-                                item.refuse(format!("cannot read {}: {reason}", path.display()));
-                            })
-                            .ok()
-                    }),
-                };
-                let Some(text) = text else { continue };
-                if HeaderValue::from_str(&text).is_err() {
-                    item.refuse("this cannot stand in a header");
-                    continue;
-                }
-                headers.push((name.to_owned(), Secret::new(&text)));
-            }
-        }
-        values.finish();
-    }
-    headers
-}
-
 /// With padding, as RFC 4648 has it.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -516,6 +340,8 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderValue;
+
     use super::*;
 
     #[test]

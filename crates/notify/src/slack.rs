@@ -180,13 +180,13 @@ impl Slack {
                 true => &mut attachment,
                 false => &mut document,
             };
-            place.insert((*key).to_owned(), escape::cut(&text, TEXT_MAX).into());
+            place.insert((*key).to_owned(), escape::cut_slack(&text, TEXT_MAX).into());
         }
         let text = match &self.text {
             Some(template) => expander.text(template)?,
             None => expander.named("slack.default.text", Target::Text)?,
         };
-        attachment.insert("text".to_owned(), escape::cut(&text, TEXT_MAX).into());
+        attachment.insert("text".to_owned(), escape::cut_slack(&text, TEXT_MAX).into());
         attachment.insert("mrkdwn_in".to_owned(), json!(self.mrkdwn_in));
         let mut fields = Vec::new();
         for field in &self.fields {
@@ -231,7 +231,7 @@ impl Slack {
             "title": subject,
             "title_link": default.link(),
             "fallback": subject,
-            "text": format!("{}\n\n{note}", escape::cut(&default.slack(), TEXT_MAX)),
+            "text": format!("{}\n\n{note}", escape::cut_slack(&default.slack(), TEXT_MAX)),
             "mrkdwn_in": ["text"],
         });
         let mut document = Map::new();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use document::Value;
 use lettre::address::Envelope;
@@ -16,6 +17,9 @@ use crate::http::excerpt;
 
 /// Where TLS comes before the first word.
 const IMPLICIT_TLS_PORT: u16 = 465;
+
+/// How long one of the host's addresses is tried; some networks drop what they do not want without a word.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +90,13 @@ impl Smarthost {
             (None, tls)
         };
         let server = (&*self.host, self.port);
-        let connected = AsyncSmtpConnection::connect_tokio1(server, None, &hello, at_once, None);
+        let connected = AsyncSmtpConnection::connect_tokio1(
+            server,
+            Some(CONNECT_TIMEOUT),
+            &hello,
+            at_once,
+            None,
+        );
         let mut connection = connected.await.map_err(failed)?;
         if let Some(tls) = later {
             if !connection.can_starttls() {

@@ -39,6 +39,9 @@ fn shown(text: &str, mode: Mode) -> String {
 }
 
 proptest! {
+    // A text of many parts is long, and shrinking it longer.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn nothing_is_lost_and_no_part_is_too_long(text in texts(), mode in modes()) {
         let pieces = split(&text, mode);
