@@ -52,6 +52,8 @@ struct Entry {
     retry_wait: i64,
     /// The last slot that was begun.
     slot: Option<Timestamp>,
+    /// The first slot that was neither begun nor counted as skipped.
+    upcoming: Timestamp,
     next: Next,
 }
 
@@ -115,10 +117,16 @@ impl Schedule {
             None => (slot, None),
         };
         let next = running.unwrap_or_else(|| grid.first(slot, now));
+        let upcoming = match next {
+            Next::Waits { slot, .. } => slot,
+            // What a check outlasts are slots of the new interval, and only those from now on.
+            Next::Runs { .. } => grid.next(None, now),
+        };
         let entry = Entry {
             grid,
             retry_wait: 0,
             slot,
+            upcoming,
             next,
         };
         self.entries.insert(Arc::clone(monitor), entry);
@@ -161,11 +169,14 @@ impl Schedule {
                 }
                 _ => (slot, due),
             };
-            self.skipped += entry.grid.slots_between(slot, latest);
             if attempt == 0 && late {
-                self.skipped += u64::from(entry.put_off(latest, now));
+                self.skipped += entry.put_off(latest, now);
                 self.enqueue(&monitor);
                 continue;
+            }
+            if attempt == 0 {
+                self.skipped += entry.skip_to(latest);
+                entry.upcoming = later(latest, entry.grid.interval);
             }
             entry.slot = Some(latest);
             entry.next = Next::Runs {
@@ -198,9 +209,8 @@ impl Schedule {
             return;
         };
         let next = entry.grid.next(Some(slot), now);
-        let passed = entry.grid.slots_between(slot, next).saturating_sub(1);
+        self.skipped += entry.skip_to(next);
         entry.next = Next::at_slot(next);
-        self.skipped += passed;
         if let Some(wait) = retry_in {
             self.retry(monitor, slot, attempt.saturating_add(1), wait, now);
         }
@@ -283,10 +293,20 @@ impl Schedule {
 }
 
 impl Entry {
-    /// Moves a slot that was slept through; true if it is skipped for the next one.
-    fn put_off(&mut self, latest: Timestamp, now: Timestamp) -> bool {
+    /// Moves a slot that was slept through, and gives how many are skipped by that.
+    fn put_off(&mut self, latest: Timestamp, now: Timestamp) -> u64 {
         self.next = self.grid.after_sleep(latest, now);
-        !matches!(self.next, Next::Waits { slot, .. } if slot == latest)
+        match self.next {
+            Next::Waits { slot, .. } => self.skip_to(slot),
+            Next::Runs { .. } => 0,
+        }
+    }
+
+    /// Nothing before this slot will be begun any more; gives how many are skipped by that, each counted once.
+    fn skip_to(&mut self, slot: Timestamp) -> u64 {
+        let skipped = self.grid.slots_between(self.upcoming, slot);
+        self.upcoming = slot;
+        skipped
     }
 
     fn shorten(&mut self, now: Timestamp) {
@@ -310,6 +330,9 @@ impl Entry {
         };
         if attempt == 0 && wait > usual {
             self.next = self.grid.first(self.slot, now);
+            if let Next::Waits { slot, .. } = self.next {
+                self.upcoming = slot;
+            }
         }
     }
 }

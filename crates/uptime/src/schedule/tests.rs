@@ -84,6 +84,33 @@ fn a_check_that_takes_long_skips_slots_and_is_never_run_twice_at_once() {
 }
 
 #[test]
+fn a_slot_that_a_check_and_then_its_retry_outlast_is_counted_once() {
+    let name = names(1).remove(0);
+    let mut schedule = schedule(std::slice::from_ref(&name), 10 * SECOND, at(1_000));
+    let first = schedule.due(schedule.next_due().unwrap()).remove(0);
+    schedule.finish(&name, Some(2 * SECOND), first.slot + 35 * SECOND);
+    assert_eq!(schedule.skipped(), 3);
+    let retry = schedule.due(first.slot + 37 * SECOND).remove(0);
+    assert_eq!((retry.slot, retry.attempt), (first.slot, 1));
+    schedule.finish(&name, None, first.slot + 55 * SECOND);
+    assert_eq!(schedule.skipped(), 5, "at 10, 20, 30, 40 and 50 seconds");
+}
+
+#[test]
+fn a_check_that_outlasts_a_change_of_its_interval_skips_the_new_slots_since() {
+    let name = names(1).remove(0);
+    let mut schedule = schedule(std::slice::from_ref(&name), 60 * SECOND, at(1_000));
+    let first = schedule.due(schedule.next_due().unwrap()).remove(0);
+    schedule.insert(&name, 10 * SECOND, None, None, first.slot + 25 * SECOND);
+    schedule.finish(&name, None, first.slot + 45 * SECOND);
+    assert_eq!(
+        schedule.skipped(),
+        2,
+        "one in each of two times ten seconds"
+    );
+}
+
+#[test]
 fn a_check_that_ends_at_the_next_slot_is_run_again_at_once() {
     let name = names(1).remove(0);
     let mut schedule = schedule(std::slice::from_ref(&name), 10 * SECOND, at(1_000));
