@@ -175,6 +175,8 @@ impl Http {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .referer(false)
+            // Messages are rare; a connection that waits for the next one is mostly a dead one by then.
+            .pool_max_idle_per_host(0)
             .retry(reqwest::retry::never());
         match tls {
             Ok(Some(tls)) => builder = builder.tls_backend_preconfigured(tls),

@@ -46,6 +46,7 @@ pub fn test_notification(receiver: &str, integration: &str, now: Timestamp) -> N
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::{context, integration};
 
     #[test]
     fn a_test_says_that_it_is_one() {
@@ -53,5 +54,14 @@ mod tests {
         let alert = &notification.alerts[0].alert;
         assert_eq!(alert.labels.get("alertname"), Some("CampanileTest"));
         assert!(alert.annotations["description"].contains("Nothing is wrong"));
+        let integration = integration(
+            "receivers: [{name: ops, slack_configs: [{api_url: 'http://a'}]}]",
+            "slack[0]",
+        );
+        let message = integration.render(&notification, &context()).unwrap();
+        assert!(
+            format!("{message:?}").contains("[FIRING:1] CampanileTest"),
+            "{message:?}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Mails, to a server that is not ours.
 
+use proptest::prelude::*;
 use testkit::{Smtp, SmtpTls};
 
 use super::*;
@@ -219,4 +220,35 @@ fn a_template_that_fails_costs_its_text_and_not_the_mail() {
         error.message.contains("no list of mail addresses"),
         "{error}"
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_an_alert_says_a_mail_has_the_headers_that_we_wrote(text in "(?s).{0,300}") {
+        let yaml = "receivers: [{name: ops, email_configs: [{to: o@example.org, from: w@example.org, \
+                    smarthost: 'localhost:25', headers: {X-A: '{{ .CommonLabels.evil }}'}}]}]";
+        let integration = integration(yaml, "email[0]");
+        let mut notification = notification();
+        let labels = [("alertname", &*text), ("evil", &*text)];
+        notification.alerts = vec![crate::tests::alert(&labels, &[("summary", &text)])];
+        let message = integration.render(&notification, &context()).unwrap();
+        let Part::Mail { bytes, .. } = &message.parts[0] else {
+            panic!("a mail");
+        };
+        let mail = String::from_utf8(bytes.clone()).unwrap();
+        let head = mail.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
+        let mut names: Vec<&str> = head
+            .split("\r\n")
+            .map(|line| line.split(':').next().unwrap())
+            .collect();
+        names.sort_unstable();
+        let expected = [
+            "Auto-Submitted", "Content-Type", "Date", "From", "In-Reply-To", "MIME-Version",
+            "Message-ID", "References", "Subject", "To", "X-A", "X-Mailer",
+        ];
+        prop_assert_eq!(names, expected);
+        prop_assert!(head.is_ascii());
+    }
 }
