@@ -120,6 +120,10 @@ fn what_a_server_refuses_for_ever_is_permanent_and_all_else_may_pass() {
     let (temporary, message) = is_temporary(&other_name, "");
     assert!(temporary && message.contains("certificate"), "{message}");
     assert!(server.has_none());
+    // Unless someone wants it so.
+    let (_, result) = sent_with(&server, "insecure_skip_verify: true", "");
+    result.unwrap();
+    server.next_mail();
 }
 
 #[test]
