@@ -1,11 +1,16 @@
-//! What tests share and no release ships: simulated clock and disk, a naive store, contract suites, script runners.
+//! What tests share and no release ships: simulated clock and disk, a naive store, contract suites, script runners,
+//! a mail server.
 
+mod certificate;
 mod clock;
 pub mod contract;
 mod disk;
 mod memory_store;
 pub mod promqltest;
+mod smtp;
 
+pub use certificate::Certificate;
 pub use clock::SimulatedClock;
 pub use disk::{Operation, SimulatedDisk};
 pub use memory_store::MemoryStore;
+pub use smtp::{Mail, Smtp, SmtpTls};
