@@ -108,7 +108,8 @@ impl World {
 
     /// Hands alerts on; false if the process dies before: what they follow from is written down, but nobody knows it.
     fn tell(&mut self, alerts: Vec<Alert>) -> bool {
-        if self.has_faults && !alerts.is_empty() && self.random.chance(1) {
+        if self.has_faults && !alerts.is_empty() && self.random.chance(1) && self.random.chance(400)
+        {
             self.crash();
             return false;
         }

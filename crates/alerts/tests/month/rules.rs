@@ -319,8 +319,10 @@ fn change(setting: &mut GroupSetting, index: usize, random: &mut Random) {
             _ => {
                 let number = index * RULES + random.within(0, RULES as i64 - 1) as usize;
                 let new = new_rule(number, random);
+                // Two rules that give the same alerts are a mistake of whoever writes them.
                 let is_there = |rule: &RuleSetting| {
-                    rule.name == new.name && rule.label_texts() == new.label_texts()
+                    let class = |rule: &RuleSetting| (rule.name.clone(), rule.threshold >= 50);
+                    class(rule) == class(&new)
                 };
                 if !setting.rules.iter().any(is_there) {
                     setting.rules.push(new);
