@@ -79,6 +79,21 @@ fn an_alert_that_is_over_before_it_was_told_is_not_told_at_all() {
 }
 
 #[test]
+fn an_alert_that_nobody_raises_again_in_its_cooldown_does_not_keep_its_group() {
+    check(
+        with_cooldown(3600),
+        "0s lease a
+         30s -> one First +a
+         1m end a
+         5m30s -> one Resolved -a
+         6m lease a
+         20m raise b
+         20m30s -> one First +b
+         21m nothing",
+    );
+}
+
+#[test]
 fn an_alert_that_is_not_raised_again_is_over_when_it_said() {
     check(
         routing(),
