@@ -12,14 +12,16 @@
 mod monitors;
 mod random;
 mod rules;
+mod told;
 
 use model::Alert;
 use monitors::Monitors;
 use random::Random;
 use rules::Rules;
+use told::Told;
 
 /// As much as a debug build does in some seconds.
-const DAYS_DEFAULT: f64 = 1.0;
+const DAYS_DEFAULT: f64 = 0.25;
 
 /// The first moment, in milliseconds since 1970.
 const START: i64 = 1_800_000_000_000;
@@ -48,6 +50,7 @@ struct World {
     now: i64,
     monitors: Monitors,
     rules: Rules,
+    told: Told,
     next_fault: i64,
     next_look: i64,
     has_faults: bool,
@@ -63,6 +66,7 @@ impl World {
         Self {
             monitors: Monitors::new(random.fork(), START),
             rules: Rules::new(random.fork(), START, until),
+            told: Told::new(random.fork(), START, until),
             random,
             now: START,
             next_fault: START + HOUR,
@@ -80,7 +84,8 @@ impl World {
             let monitors = self.monitors.next().unwrap_or(i64::MAX);
             let rules = self.rules.next().unwrap_or(i64::MAX);
             let own = self.next_fault.min(self.next_look);
-            let next = monitors.min(rules).min(own);
+            let told = self.told.next().unwrap_or(i64::MAX);
+            let next = monitors.min(rules).min(told).min(own);
             if next.max(self.now) >= until {
                 self.now = until;
                 return;
@@ -89,6 +94,7 @@ impl World {
             if next == self.next_look {
                 self.next_look += 6 * HOUR;
                 self.monitors.check_availability(self.now);
+                self.told.check_known();
             } else if next == self.next_fault {
                 self.next_fault = self.now + self.random.long_tailed(10 * MINUTE, 6 * HOUR);
                 if self.has_faults {
@@ -99,19 +105,27 @@ impl World {
                 if self.tell(alerts) {
                     self.monitors.told();
                 }
-            } else {
+            } else if next == rules {
                 let alerts = self.rules.act(self.now);
                 self.tell(alerts);
+            } else {
+                self.told.act(self.now);
+            }
+            if self.told.is_delicate() && self.has_faults && self.random.chance(1) {
+                self.crash();
             }
         }
     }
 
-    /// Hands alerts on; false if the process dies before: what they follow from is written down, but nobody knows it.
+    /// Hands alerts on, one by one; false if the process dies before it is done: what they follow from is written
+    /// down, but not all of them are known.
     fn tell(&mut self, alerts: Vec<Alert>) -> bool {
-        if self.has_faults && !alerts.is_empty() && self.random.chance(1) && self.random.chance(400)
-        {
-            self.crash();
-            return false;
+        for alert in alerts {
+            if self.has_faults && self.random.chance(1) && self.random.chance(300) {
+                self.crash();
+                return false;
+            }
+            self.told.take(alert, self.now);
         }
         true
     }
@@ -137,6 +151,7 @@ impl World {
             3..5 => {
                 self.freezes += 1;
                 self.now += self.random.long_tailed(2 * SECOND, 30 * MINUTE);
+                self.told.frozen(self.now);
             }
             _ => {
                 self.reconfigurations += 1;
@@ -159,8 +174,12 @@ impl World {
     fn start_again(&mut self) {
         self.now += self.random.long_tailed(SECOND, HOUR);
         let is_changed = self.random.chance(250);
-        let _alerts = self.monitors.start(is_changed, self.now);
+        let alerts = self.monitors.start(is_changed, self.now);
         self.rules.start(is_changed, self.now);
+        self.told.start(self.now);
+        for alert in alerts {
+            self.told.take(alert, self.now);
+        }
         self.monitors.told();
     }
 
@@ -168,8 +187,9 @@ impl World {
     fn settle(&mut self) {
         self.has_faults = false;
         self.monitors.heal();
-        self.run(self.now + 12 * HOUR);
+        self.run(self.now + 4 * HOUR);
         self.monitors.check_all();
+        self.told.check_end();
     }
 
     fn print(&self) {
@@ -193,6 +213,11 @@ impl World {
         eprintln!(
             "rules: {} evaluations ({} failed), {} samples, {} alerts given out, {} ended without their rule",
             rules.evaluations, rules.failures, rules.samples, rules.given_out, rules.ended,
+        );
+        let told = &self.told.totals;
+        eprintln!(
+            "alerts: {} taken in, {} notifications ({} repetitions), {} tries failed, {} given up, {} heard twice after a crash",
+            told.alerts, told.notifications, told.repeats, told.failed, told.given_up, told.doubles,
         );
     }
 }

@@ -520,6 +520,7 @@ impl Target {
             self.until = self.until.max(now - HOUR) + random.long_tailed(first, last);
         }
         match self.mode {
+            Mode::Good if self.until == i64::MAX => b'+',
             Mode::Good if random.chance(3) => b'-',
             Mode::Good => b'+',
             Mode::Bad if random.chance(10) => b'?',
