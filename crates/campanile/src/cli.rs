@@ -82,6 +82,18 @@ pub(crate) enum CheckCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Check rule files in Prometheus' format
+    Rules {
+        /// The files, YAML or JSON by their ending
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Check files in Alertmanager's format: their routes and the names of their receivers
+    Alertmanager {
+        /// The files, YAML or JSON by their ending
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -21,6 +21,7 @@ use std::time::Duration;
 use document::{Document, Problem, Value};
 
 pub(crate) use environment::Environment;
+pub(crate) use file::source;
 use settings::{SETTINGS, Setting};
 
 /// What `serve` runs with; every value is checked, every path that stood in a file is joined to the file's directory.

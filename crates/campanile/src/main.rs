@@ -1,5 +1,6 @@
 //! The `campanile` program: command line in, exit code out.
 
+mod check;
 mod cli;
 mod clock;
 mod config;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(CheckCommand::Config { files }) => check_config(&files),
+        Command::Check(CheckCommand::Rules { files }) => check::rules(&files),
+        Command::Check(CheckCommand::Alertmanager { files }) => check::alertmanager(&files),
         Command::Query(command) => query(&command),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -296,6 +296,9 @@ fn ports(rooms: &Weak<Rooms>, store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Por
             || None,
             |rooms| rooms.host().and_then(|host| host.summary()),
         ),
+        // Nobody evaluates rules or sends notifications yet.
+        rules: Arc::new(Vec::new),
+        notifications: Arc::new(|_| Box::pin(async { Ok(Vec::new()) })),
         health: from_rooms(rooms, Vec::new, Rooms::health),
         reload: from_rooms(
             rooms,

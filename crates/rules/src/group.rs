@@ -200,13 +200,10 @@ impl Group {
     }
 
     fn due_alerts(&mut self, at: Timestamp, environment: &Environment) -> Vec<Alert> {
-        let validity = validity(self.interval(environment), environment.resend_delay);
+        let validity = self.validity(environment);
         let mut due = Vec::new();
         for rule in &mut self.rules {
-            let link = link(
-                &environment.external_url,
-                &rule.definition().expr.to_string(),
-            );
+            let link = link(rule, environment);
             for alert in rule.alerts.values_mut() {
                 if !alert.is_due(environment.resend_delay, at) {
                     continue;
@@ -217,6 +214,28 @@ impl Group {
             }
         }
         due
+    }
+
+    /// What fires as of the last evaluation, given out as if it had been just now; nothing is evaluated.
+    ///
+    /// For once after a restart: an alert is not over only because nobody was there to give it out again.
+    pub fn firing(&self, now: Timestamp, environment: &Environment) -> Vec<Alert> {
+        let ends_at = now + self.validity(environment);
+        let mut firing = Vec::new();
+        for rule in &self.rules {
+            let link = link(rule, environment);
+            for alert in rule.active_alerts() {
+                if alert.state == AlertState::Firing {
+                    firing.push(given_out(alert, ends_at, link.clone()));
+                }
+            }
+        }
+        firing
+    }
+
+    /// How long an alert that is given out now holds.
+    fn validity(&self, environment: &Environment) -> Duration {
+        validity(self.interval(environment), environment.resend_delay)
     }
 
     /// Alerts of all rules that are in a state.
@@ -250,7 +269,12 @@ fn identity(rule: &Rule) -> (String, bool, Vec<(String, String)>) {
     )
 }
 
-/// Where a person sees what an expression gives.
-fn link(external_url: &str, expr: &str) -> String {
-    format!("{external_url}{}", crate::template::table_link(expr))
+/// Where a person sees what a rule's expression gives.
+fn link(rule: &Rule, environment: &Environment) -> String {
+    let expr = rule.definition().expr.to_string();
+    format!(
+        "{}{}",
+        environment.external_url,
+        crate::template::table_link(&expr)
+    )
 }

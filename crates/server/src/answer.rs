@@ -9,14 +9,12 @@ use crate::error::{ApiError, ErrorType};
 /// Bytes of a list in one answer. The store tells all that there is, which nothing else bounds.
 pub(crate) const LIST_BYTES_MAX: usize = 64 << 20;
 
-/// Whether a list that has grown to so many bytes may grow on.
-pub(crate) fn check_length(bytes: usize, bytes_max: usize) -> Result<(), ApiError> {
+/// Whether a list that has grown to so many bytes may grow on; `by` names the parameters that make it shorter.
+pub(crate) fn check_length(bytes: usize, bytes_max: usize, by: &str) -> Result<(), ApiError> {
     if bytes > bytes_max {
         return Err(ApiError::new(
             ErrorType::Execution,
-            format!(
-                "the answer is longer than {bytes_max} bytes: ask for less with match[] or limit"
-            ),
+            format!("the answer is longer than {bytes_max} bytes: ask for less with {by}"),
         ));
     }
     Ok(())

@@ -7,7 +7,7 @@ use axum::response::Response;
 use crate::{Server, answer};
 
 /// What a person may want to open or call.
-pub(crate) const ROUTES: [(&str, &str, &str); 19] = [
+pub(crate) const ROUTES: [(&str, &str, &str); 22] = [
     ("GET", "/metrics", "own and host metrics, for a scraper"),
     ("GET", "/metrics/live", "this machine's latest figures"),
     ("GET", "/health", "is it well?"),
@@ -48,6 +48,17 @@ pub(crate) const ROUTES: [(&str, &str, &str); 19] = [
         "GET",
         "/api/v1/metadata",
         "types and help: metric, limit, limit_per_metric",
+    ),
+    (
+        "GET",
+        "/api/v1/rules",
+        "rules and their state: type, rule_name[], rule_group[], file[], match[], exclude_alerts, group_limit",
+    ),
+    ("GET", "/api/v1/alerts", "alerts that are pending or firing"),
+    (
+        "GET",
+        "/api/v1/notifications",
+        "who was told what: limit, before, receiver, state",
     ),
     ("GET", "/api/v1/status/buildinfo", "what is running"),
     ("POST", "/api/v1/write", "Prometheus remote write 1.0"),

@@ -199,7 +199,7 @@ pub(crate) async fn latest(
             }
             json::separate(&mut body, shown);
             push_latest(&mut body, selected.labels(index), *timestamp, *value);
-            answer::check_length(body.len(), answer::LIST_BYTES_MAX)?;
+            answer::check_length(body.len(), answer::LIST_BYTES_MAX, "match[] or limit")?;
             shown += 1;
         }
         body.push(']');

@@ -1,8 +1,10 @@
 //! JSON written straight into a string, since an answer may have millions of values and each needs no tree.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use model::{Labels, Timestamp};
+use wire::time::format_rfc3339;
 
 /// Appends a text in quotes.
 pub(crate) fn push_string(out: &mut String, text: &str) {
@@ -47,6 +49,15 @@ pub(crate) fn push_pairs<'a>(out: &mut String, pairs: impl Iterator<Item = (&'a 
     out.push('}');
 }
 
+/// Appends an object of texts by name.
+pub(crate) fn push_texts(out: &mut String, texts: &BTreeMap<String, String>) {
+    let pairs = texts.iter();
+    push_pairs(
+        out,
+        pairs.map(|(name, text)| (name.as_str(), text.as_str())),
+    );
+}
+
 /// Appends an array of texts.
 pub(crate) fn push_strings(out: &mut String, texts: &[impl AsRef<str>]) {
     out.push('[');
@@ -68,6 +79,26 @@ pub(crate) fn push_timestamp(out: &mut String, timestamp: Timestamp) {
     if fraction != 0 {
         out.push('.');
         push_whole(out, fraction, 3);
+    }
+}
+
+/// Appends a moment in quotes as RFC 3339 without needless digits, as Go writes it: `"2026-11-21T07:11:26.5Z"`.
+pub(crate) fn push_moment(out: &mut String, moment: Timestamp) {
+    out.push('"');
+    push_display(out, format_rfc3339(moment));
+    if moment.as_millis() % 1000 != 0 {
+        let digits = out.trim_end_matches('Z').trim_end_matches('0').len();
+        out.truncate(digits);
+        out.push('Z');
+    }
+    out.push('"');
+}
+
+/// Appends a moment, or null if there is none.
+pub(crate) fn push_moment_or_null(out: &mut String, moment: Option<Timestamp>) {
+    match moment {
+        Some(moment) => push_moment(out, moment),
+        None => out.push_str("null"),
     }
 }
 
@@ -166,6 +197,20 @@ mod tests {
             (i64::MIN, "-9223372036854775.808"),
         ] {
             let out = written(|out| push_timestamp(out, Timestamp::from_millis(millis)));
+            assert_eq!(out, text);
+        }
+    }
+
+    #[test]
+    fn moments_have_no_needless_digits() {
+        for (millis, text) in [
+            (0, "\"1970-01-01T00:00:00Z\""),
+            (1_795_250_800_000, "\"2026-11-21T08:46:40Z\""),
+            (1_795_250_800_500, "\"2026-11-21T08:46:40.5Z\""),
+            (1_795_250_800_050, "\"2026-11-21T08:46:40.05Z\""),
+            (-1, "\"1969-12-31T23:59:59.999Z\""),
+        ] {
+            let out = written(|out| push_moment(out, Timestamp::from_millis(millis)));
             assert_eq!(out, text);
         }
     }

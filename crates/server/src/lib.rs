@@ -1,4 +1,5 @@
-//! The HTTP interface on the one listen address: Prometheus' query API, ingestion, health, own metrics.
+//! The HTTP interface on the one listen address: Prometheus' API, the notifications, ingestion, health,
+//! own metrics.
 //!
 //! It knows no store and no collector: it reaches them through the [`Ports`] that the program hands in. The way of a
 //! request: [`Server::run`] accepts the connection and bounds its time and size (`connection`), `observe` counts and
@@ -21,6 +22,7 @@ mod home;
 mod ingest;
 mod json;
 mod metrics;
+mod notifications;
 mod observe;
 mod parameters;
 mod ports;
@@ -30,7 +32,7 @@ mod router;
 mod server;
 
 pub use config::{Config, Limits};
-pub use ports::{Build, Ports};
+pub use ports::{Build, Notifications, Ports, RuleGroup};
 pub use server::Server;
 
 #[cfg(test)]

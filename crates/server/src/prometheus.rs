@@ -5,6 +5,8 @@ pub(crate) mod labels;
 pub(crate) mod metadata;
 pub(crate) mod query;
 mod result;
+mod rule;
+pub(crate) mod rules;
 mod unescape;
 pub(crate) mod write;
 
@@ -14,7 +16,7 @@ use axum::response::Response;
 use crate::{answer, json};
 
 /// The beginning of a successful answer, up to its data.
-const SUCCESS: &str = r#"{"status":"success","data":"#;
+pub(crate) const SUCCESS: &str = r#"{"status":"success","data":"#;
 
 /// What Prometheus says when a `limit` cut the answer.
 pub(crate) const TRUNCATED: &str = "results truncated due to limit";
@@ -32,6 +34,6 @@ pub(crate) fn finish(body: &mut String, warnings: &[impl AsRef<str>], infos: &[i
     body.push('}');
 }
 
-fn ok(body: String) -> Response {
+pub(crate) fn ok(body: String) -> Response {
     answer::json(StatusCode::OK, body)
 }

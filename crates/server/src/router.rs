@@ -8,8 +8,10 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::error::{ApiError, ErrorType};
-use crate::prometheus::{buildinfo, labels, metadata, query, write};
-use crate::{Server, answer, compression, exposition, guard, health, home, ingest, observe};
+use crate::prometheus::{buildinfo, labels, metadata, query, rules, write};
+use crate::{
+    Server, answer, compression, exposition, guard, health, home, ingest, notifications, observe,
+};
 
 /// All routes behind the layers that every request passes.
 pub(crate) fn router(server: Server) -> Router {
@@ -30,6 +32,9 @@ pub(crate) fn router(server: Server) -> Router {
         .route("/api/v1/labels", get(labels::names).post(labels::names))
         .route("/api/v1/label/{name}/values", get(labels::values))
         .route("/api/v1/metadata", get(metadata::metadata))
+        .route("/api/v1/rules", get(rules::rules))
+        .route("/api/v1/alerts", get(rules::alerts))
+        .route("/api/v1/notifications", get(notifications::list))
         .route("/api/v1/status/buildinfo", get(buildinfo::buildinfo))
         .route("/api/v1/write", post(write::write))
         .route("/api/v1/metrics/ingest", post(ingest::one))

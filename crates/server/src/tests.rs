@@ -5,8 +5,10 @@ mod guard;
 mod health;
 mod ingest;
 mod labels;
+mod notifications;
 mod query;
 mod routes;
+mod rules;
 mod socket;
 mod store;
 mod write;
@@ -16,13 +18,13 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use model::{
-    ComponentHealth, HealthState, HostSummary, Labels, MetricFamily, MetricKind, SampleBatch,
-    SampleSink as _, Timestamp,
+    ComponentHealth, HealthState, HostSummary, Labels, MetricFamily, MetricKind,
+    NotificationRecord, SampleBatch, SampleSink as _, Timestamp,
 };
 use testkit::SimulatedClock;
 use tower::ServiceExt as _;
 
-use crate::{Build, Config, Ports, Server};
+use crate::{Build, Config, Ports, RuleGroup, Server};
 use store::Store;
 
 /// The moment at which the simulated clock stands.
@@ -42,6 +44,9 @@ struct Behind {
     health: Vec<ComponentHealth>,
     ready: Result<(), String>,
     reload: Result<(), String>,
+    rules: Vec<Arc<RuleGroup>>,
+    /// The newest first.
+    journal: Result<Vec<NotificationRecord>, String>,
 }
 
 /// Names and values of labels.
@@ -67,10 +72,13 @@ impl Bench {
             health: vec![part("store", HealthState::Healthy, "")],
             ready: Ok(()),
             reload: Ok(()),
+            rules: Vec::new(),
+            journal: Ok(Vec::new()),
         }));
         let ask = |behind: &Arc<Mutex<Behind>>| Arc::clone(behind);
         let (host, health, ready, reload) =
             (ask(&behind), ask(&behind), ask(&behind), ask(&behind));
+        let (rules, journal) = (ask(&behind), ask(&behind));
         let ports = Ports {
             sink: store.clone(),
             source: store.clone(),
@@ -85,6 +93,11 @@ impl Bench {
             health: Arc::new(move || health.lock().unwrap().health.clone()),
             ready: Arc::new(move || ready.lock().unwrap().ready.clone()),
             reload: Arc::new(move || reload.lock().unwrap().reload.clone()),
+            rules: Arc::new(move || rules.lock().unwrap().rules.clone()),
+            notifications: Arc::new(move |query| {
+                let entries = journal.lock().unwrap().journal.clone();
+                Box::pin(async move { Ok(notifications::select(entries?, &query)) })
+            }),
         };
         let build = Build {
             version: "0.1.0".to_owned(),

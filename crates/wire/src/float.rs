@@ -29,6 +29,15 @@ pub fn push_exposition(out: &mut String, value: f64) {
     }
 }
 
+/// Appends a value always with an exponent, as Prometheus' API shows that of an alert: `1e+00`.
+pub fn push_scientific(out: &mut String, value: f64) {
+    if value.is_finite() {
+        push_exponential(out, value);
+    } else {
+        out.push_str(not_finite(value));
+    }
+}
+
 /// Reads a number: decimal, hexadecimal (`0x1.8p3`), `Inf` and `NaN` in any case, with or without a sign.
 pub fn parse(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -153,6 +162,23 @@ mod tests {
     }
 
     #[test]
+    fn the_value_of_an_alert_has_always_an_exponent() {
+        for (value, text) in [
+            (0.0, "0e+00"),
+            (-0.0, "-0e+00"),
+            (1.0, "1e+00"),
+            (97.25, "9.725e+01"),
+            (15_000_000.0, "1.5e+07"),
+            (-0.5, "-5e-01"),
+            (1e-300, "1e-300"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-Inf"),
+        ] {
+            assert_eq!(written(push_scientific, value), text);
+        }
+    }
+
+    #[test]
     fn numbers_are_read_in_all_their_forms() {
         for (text, value) in [
             ("1", 1.0),
@@ -184,7 +210,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(bits: u64) {
             let value = f64::from_bits(bits);
-            for push in [push_json, push_exposition] {
+            for push in [push_json, push_exposition, push_scientific] {
                 let read = parse(&written(push, value)).unwrap();
                 prop_assert!(read.to_bits() == bits || value.is_nan() && read.is_nan());
             }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use document::{Document, Options, Problem, Section, Source, Syntax};
 
@@ -14,6 +15,24 @@ const BYTES_MAX: usize = 16 << 20;
 
 /// Reads and parses a file; `${NAME}` is taken from the environment.
 pub(super) fn parse(path: &Path, environment: &Environment) -> Result<Document, Vec<Problem>> {
+    if path.as_os_str().is_empty() {
+        let source = Source::without_lines("--config or CAMPANILE_CONFIG");
+        let message = "the name of the file is empty; write a name, or leave it out";
+        return Err(vec![Problem::of_source(&source, message)]);
+    }
+    let source = source(path).map_err(|problem| vec![problem])?;
+    let lookup = |variable: &str| environment.get(variable).map(str::to_owned);
+    let options = Options {
+        variables: Some(&lookup),
+        ..Options::default()
+    };
+    Document::parse(&source, Syntax::of_file(source.name()), &options)
+}
+
+/// Reads a file that people write, of whatever format.
+///
+/// Errors: it cannot be read, is too large or no text.
+pub(crate) fn source(path: &Path) -> Result<Arc<Source>, Problem> {
     let name = path.display().to_string();
     let unreadable = |error: &io::Error| {
         let message = match error.kind() {
@@ -25,31 +44,17 @@ pub(super) fn parse(path: &Path, environment: &Environment) -> Result<Document, 
                     .to_owned()
             }
             io::ErrorKind::IsADirectory => {
-                "this is a directory; name the file in it, for example campanile.yml".to_owned()
+                "this is a directory; name a file in it".to_owned()
             }
             _ => format!("this file cannot be read: {error}"),
         };
-        vec![Problem::of_source(
-            &Source::without_lines(name.as_str()),
-            message,
-        )]
+        Problem::of_source(&Source::without_lines(name.as_str()), message)
     };
-    if name.is_empty() {
-        let source = Source::without_lines("--config or CAMPANILE_CONFIG");
-        let message = "the name of the file is empty; write a name, or leave it out";
-        return Err(vec![Problem::of_source(&source, message)]);
-    }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| unreadable(&error))?;
-    let source = Source::from_bytes(&name, &bytes, BYTES_MAX).map_err(|problem| vec![problem])?;
-    let lookup = |variable: &str| environment.get(variable).map(str::to_owned);
-    let options = Options {
-        variables: Some(&lookup),
-        ..Options::default()
-    };
-    Document::parse(&source, Syntax::of_file(&name), &options)
+    Source::from_bytes(&name, &bytes, BYTES_MAX)
 }
 
 /// Reads every key of a parsed file; `directory` is where its relative paths begin.

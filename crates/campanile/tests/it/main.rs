@@ -6,6 +6,7 @@
     reason = "clippy knows the functions of a test binary as tests only where they bear #[test]"
 )]
 
+mod check;
 mod configuration;
 mod durability;
 mod first_start;

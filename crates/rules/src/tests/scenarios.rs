@@ -186,6 +186,42 @@ fn a_restart_continues_what_fires_and_what_is_pending() {
 }
 
 #[test]
+fn after_a_restart_what_fired_can_be_given_out_before_anything_is_evaluated() {
+    let mut world = World::new(DOWN);
+    let series = |instance: &'static str| [("__name__", "up"), ("instance", instance)];
+    for minute in 0..=9 {
+        world.set(&series("fires"), minutes(minute), 0.0);
+        let is_up = f64::from(u8::from(minute > 3));
+        world.set(&series("over"), minutes(minute), is_up);
+        world.set(
+            &series("pends"),
+            minutes(minute),
+            f64::from(u8::from(minute < 9)),
+        );
+        world.step(minutes(minute));
+    }
+    let snapshot = world.group.snapshot();
+    world.group = Group::new(super::definitions(DOWN).remove(0));
+    assert_eq!(world.group.firing(minutes(9), &world.environment), []);
+
+    let now = minutes(90);
+    world.group.restore(snapshot, now, &world.environment);
+    let firing = world.group.firing(now, &world.environment);
+    assert_eq!(firing.len(), 1, "{firing:?}");
+    assert_eq!(firing[0].labels.get("instance"), Some("fires"));
+    assert_eq!(firing[0].starts_at, minutes(2));
+    assert_eq!(firing[0].ends_at, minutes(94));
+    assert_eq!(world.group.evaluated_at(), Some(minutes(9)));
+
+    // The first evaluation gives it out in the same words.
+    world.set(&series("fires"), now, 0.0);
+    let (evaluation, _) = world.step(now);
+    let mut again = evaluation.alerts;
+    again.retain(|alert| !alert.is_resolved(now));
+    assert_eq!(again, firing);
+}
+
+#[test]
 fn what_a_reload_takes_away_ends_and_what_it_changes_goes_on() {
     let mut world = World::new(
         "groups: [{name: g, rules: [{alert: Kept, expr: up == 0, for: 5m}, {alert: Gone, expr: up == 0}, \

@@ -96,7 +96,7 @@ fn show<T>(
         caller.require()?;
         json::separate(&mut body, index);
         push(&mut body, item);
-        check_length(body.len(), bytes_max)?;
+        check_length(body.len(), bytes_max, "match[] or limit")?;
     }
     body.push(']');
     let warnings: &[&str] = if shown < all.len() { &[TRUNCATED] } else { &[] };
@@ -120,7 +120,10 @@ fn read_scope(parameters: &Parameters, limit: Option<usize>) -> Result<Scope, Ap
 }
 
 /// Compiles regular expressions, which takes its time.
-fn read_selectors(texts: &[String], caller: &Caller) -> Result<Vec<Vec<Matcher>>, ApiError> {
+pub(super) fn read_selectors(
+    texts: &[String],
+    caller: &Caller,
+) -> Result<Vec<Vec<Matcher>>, ApiError> {
     let mut selectors = Vec::with_capacity(texts.len());
     for text in texts {
         caller.require()?;
