@@ -41,7 +41,7 @@ fn a_month_goes_as_naive_models_say() {
     world.run(until);
     world.settle();
     assert!(world.monitors.totals.checks > 0);
-    world.print();
+    eprintln!("{}\nCAMPANILE_TEST_SEED={seed}", world.summary());
 }
 
 /// An installation, and what happens to it.
@@ -192,33 +192,41 @@ impl World {
         self.told.check_end();
     }
 
-    fn print(&self) {
-        let (monitors, rules) = (&self.monitors.totals, &self.rules.totals);
-        eprintln!(
-            "{:.2} days: {} restarts ({} of them crashes), {} freezes, {} reconfigurations",
-            (self.now - START) as f64 / DAY as f64,
-            self.stops + self.crashes,
-            self.crashes,
-            self.freezes,
-            self.reconfigurations,
-        );
-        eprintln!(
-            "monitors: {} checks, {} transitions, {} outages raised, {} slots skipped, {} windows of availability",
-            monitors.checks,
-            monitors.transitions,
-            monitors.raised,
-            monitors.skipped,
-            monitors.windows,
-        );
-        eprintln!(
-            "rules: {} evaluations ({} failed), {} samples, {} alerts given out, {} ended without their rule",
-            rules.evaluations, rules.failures, rules.samples, rules.given_out, rules.ended,
-        );
-        let told = &self.told.totals;
-        eprintln!(
-            "alerts: {} taken in, {} notifications ({} repetitions), {} tries failed, {} given up, {} heard twice after a crash",
-            told.alerts, told.notifications, told.repeats, told.failed, told.given_up, told.doubles,
-        );
+    fn summary(&self) -> String {
+        let (monitors, rules, told) =
+            (&self.monitors.totals, &self.rules.totals, &self.told.totals);
+        let lines = [
+            format!(
+                "{:.2} days: {} restarts ({} of them crashes), {} freezes, {} reconfigurations",
+                (self.now - START) as f64 / DAY as f64,
+                self.stops + self.crashes,
+                self.crashes,
+                self.freezes,
+                self.reconfigurations,
+            ),
+            format!(
+                "monitors: {} checks, {} transitions, {} outages, {} slots skipped, {} windows of availability",
+                monitors.checks,
+                monitors.transitions,
+                monitors.raised,
+                monitors.skipped,
+                monitors.windows,
+            ),
+            format!(
+                "rules: {} evaluations ({} failed), {} samples, {} alerts given out, {} ended without their rule",
+                rules.evaluations, rules.failures, rules.samples, rules.given_out, rules.ended,
+            ),
+            format!(
+                "alerts: {} taken in, {} notifications ({} repetitions), {} tries failed, {} given up, {} heard twice",
+                told.alerts,
+                told.notifications,
+                told.repeats,
+                told.failed,
+                told.given_up,
+                told.doubles,
+            ),
+        ];
+        lines.join("\n")
     }
 }
 

@@ -123,7 +123,7 @@ impl Monitors {
         let expected = self.lives.values().filter_map(Life::due).min();
         let due = self.watch.next_due().map(Timestamp::as_millis);
         assert_eq!(due, expected, "the next check of all");
-        if self.totals.checks % 64 == 0 {
+        if self.totals.checks.is_multiple_of(64) {
             self.check_skipped();
         }
         alerts

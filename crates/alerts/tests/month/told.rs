@@ -228,7 +228,7 @@ impl Told {
                 } else {
                     self.totals.failed += 1;
                     self.report(&notification, Outcome::Failed, now);
-                    let due = now + (5 * SECOND << attempt);
+                    let due = now + ((5 * SECOND) << attempt);
                     self.plan(
                         notification,
                         Step::Try {

@@ -144,16 +144,13 @@ pub(crate) fn aims(labels: &Labels) -> Vec<Aim> {
 }
 
 fn visit(node: &Node, place: &str, labels: &Labels, aims: &mut Vec<Aim>) {
-    let mut taken = node
+    let taken = node
         .routes
         .iter()
         .enumerate()
         .filter(|(_, route)| passes(route.tests, labels));
     let mut is_leaf = true;
-    loop {
-        let Some((index, route)) = taken.next() else {
-            break;
-        };
+    for (index, route) in taken {
         is_leaf = false;
         visit(route, &format!("{place}/{index}"), labels, aims);
         if !route.continues {
