@@ -127,7 +127,7 @@ impl Rules {
         self.totals.given_out += evaluation.alerts.len() as u64;
         self.totals.ended += ended.len() as u64;
         // Whether the process dies before this is written down, nobody knows.
-        if self.random.chance(200) {
+        if self.random.chance(100) {
             self.save(due);
         }
         evaluation.alerts.extend(ended);

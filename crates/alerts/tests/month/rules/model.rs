@@ -4,6 +4,7 @@
 //! are found by reading the looks from the first on, each time anew.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::{Alert, Labels, LabelsBuilder, Timestamp};
 use rules::AlertState;
@@ -14,6 +15,9 @@ use crate::MINUTE;
 pub(crate) const EXTERNAL_URL: &str = "http://campanile.example.org";
 pub(crate) const RESEND: i64 = MINUTE;
 const RETENTION: i64 = 15 * MINUTE;
+
+/// By name; shared, since each look holds them.
+type Annotations = Arc<BTreeMap<String, String>>;
 
 /// How a group is set up; durations in milliseconds.
 #[derive(Clone, Debug)]
@@ -81,7 +85,7 @@ struct Past {
 struct Look {
     at: i64,
     /// The value and the annotations, if it was there.
-    present: Option<(f64, BTreeMap<String, String>)>,
+    present: Option<(f64, Annotations)>,
     hold: i64,
     keep: i64,
 }
@@ -95,7 +99,7 @@ pub(crate) struct Verdict {
     pub(crate) resolved_at: Option<i64>,
     pub(crate) kept_since: Option<i64>,
     pub(crate) value: f64,
-    annotations: BTreeMap<String, String>,
+    annotations: Annotations,
 }
 
 /// What an evaluation must give.
@@ -154,10 +158,10 @@ impl RuleSetting {
         labels.build().unwrap()
     }
 
-    fn annotations(&self, series: &Labels, value: f64) -> BTreeMap<String, String> {
+    fn annotations(&self, series: &Labels, value: f64) -> Annotations {
         let instance = series.get("instance").unwrap();
         let summary = format!("{instance} is at {value}");
-        BTreeMap::from([("summary".to_owned(), summary)])
+        Arc::new(BTreeMap::from([("summary".to_owned(), summary)]))
     }
 
     pub(crate) fn expr(&self) -> String {
@@ -472,7 +476,7 @@ impl RuleModel {
 fn alert(labels: &Labels, verdict: Verdict, ends_at: i64, generator_url: String) -> Alert {
     Alert {
         labels: labels.clone(),
-        annotations: verdict.annotations,
+        annotations: (*verdict.annotations).clone(),
         starts_at: Timestamp::from_millis(verdict.fired_at.unwrap()),
         ends_at: Timestamp::from_millis(ends_at),
         generator_url,

@@ -229,6 +229,8 @@ impl Group {
 
     fn enter(&mut self, labels: &Labels, now: i64) {
         if self.stays.is_empty() {
+            // What was told long ago says nothing any more, not even about cooldowns.
+            self.decisions.retain(|decision| decision.at > now - DAY);
             self.opened_at = now;
             self.first = self.decisions.len();
         }
