@@ -624,3 +624,19 @@ fn an_integration_that_does_not_work_holds_up_no_other_of_its_receiver() {
     let names: Vec<_> = later.iter().map(|told| (&*told.0, told.1)).collect();
     assert_eq!(names, [("webhook[0]", Reason::Resolved)]);
 }
+
+#[test]
+fn that_an_alert_left_its_group_must_survive_a_restart() {
+    let mut state = State::new(routing(), 1);
+    let raised = alert(labels("a"), at(0), at(10));
+    state.apply(Event::Alert(raised.clone()), at(0));
+    let before = state.revision();
+    // It lapsed at 10, and now it is said to be over before anybody was told of it.
+    let over = Alert {
+        ends_at: at(15),
+        ..raised
+    };
+    assert_eq!(state.apply(Event::Alert(over), at(15)), []);
+    assert_eq!(state.alerts().count(), 0);
+    assert!(state.revision() > before);
+}
