@@ -110,7 +110,7 @@ impl Group {
         }
         let mut due = self.repeat_due(alerts, now);
         for (labels, member) in &self.members {
-            let change = self.change_due(labels, member, alerts(labels), now);
+            let change = self.change_due(labels, member, alerts(labels));
             due = Some(due.map_or(change, |due| due.min(change)));
         }
         Some(due?.max(self.not_before))
@@ -130,7 +130,7 @@ impl Group {
         else {
             return self.wake;
         };
-        let mut due = self.change_due(labels, member, alert, now);
+        let mut due = self.change_due(labels, member, alert);
         if self.is_repeated(member, alert, now) {
             due = due.min(self.repeat_after(self.cooled_at(labels)));
         }
@@ -139,21 +139,17 @@ impl Group {
     }
 
     /// When what changed about one alert, or will change by its end, is told.
-    fn change_due(
-        &self,
-        labels: &Labels,
-        member: &Member,
-        alert: &Alert,
-        now: Timestamp,
-    ) -> Timestamp {
+    fn change_due(&self, labels: &Labels, member: &Member, alert: &Alert) -> Timestamp {
         if member.is_told {
             return self.point_at_or_after(alert.ends_at);
         }
-        if !member.is_routed || alert.is_resolved(now) {
+        if !member.is_routed {
             // Nothing is to be told about it: it goes at the next point.
             return self.point_at_or_after(member.since);
         }
-        self.point_at_or_after(member.since.max(self.cooled_at(labels)))
+        // If it ends in its cooldown, it goes at the next point after that, and nothing is told.
+        let tellable_at = self.cooled_at(labels).min(alert.ends_at);
+        self.point_at_or_after(member.since.max(tellable_at))
     }
 
     /// When what still fires is told again; none if nothing does.

@@ -246,6 +246,7 @@ impl State {
             });
             if is_silent {
                 self.remove_member(&id, labels);
+                self.revision += 1;
             }
         }
         self.forget_if_alone(labels);

@@ -20,7 +20,8 @@ pub struct GroupSnapshot {
     pub name: String,
     /// When it was evaluated last, in milliseconds since 1970.
     pub evaluated_at: Option<i64>,
-    /// Its rules in their order.
+    /// Its rules in their order; after them one without a name, if rules that are no more left something that has not
+    /// ended yet.
     pub rules: Vec<RuleSnapshot>,
 }
 
@@ -70,11 +71,18 @@ impl Group {
             alerts: rule.alerts.values().map(AlertSnapshot::of).collect(),
             series: rule.series.iter().map(owned).collect(),
         });
+        let orphans = &self.orphans;
+        let left = RuleSnapshot {
+            alerts: orphans.alerts.iter().map(AlertSnapshot::of).collect(),
+            series: orphans.series.iter().map(owned).collect(),
+            ..RuleSnapshot::default()
+        };
+        let left = Some(left).filter(|left| *left != RuleSnapshot::default());
         GroupSnapshot {
             file: self.file.clone(),
             name: self.name.clone(),
             evaluated_at: self.evaluated_at.map(Timestamp::as_millis),
-            rules: rules.collect(),
+            rules: rules.chain(left).collect(),
         }
     }
 

@@ -1,23 +1,20 @@
 //! Two hundred monitors, what they check, and a [`Watch`] that must do what the model of each says.
 
 mod model;
+mod world;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ::model::{Alert, Labels, Timestamp};
 use model::{Change, Life, Plan, Setting, Trouble};
-use uptime::{
-    Action, Availability, Event, Memory, Monitor, Outcome, Run, State, Transition, Watch,
-};
+use uptime::{Action, Availability, Event, Memory, Outcome, Run, State, Transition, Watch};
 
 use crate::random::Random;
+use crate::{HOUR, MINUTE, SECOND};
+use world::{Target, read, setting};
 
 const COUNT: usize = 200;
-const SECOND: i64 = 1_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
 
 /// The monitors of an installation, on both sides: the machine and the model.
 pub(crate) struct Monitors {
@@ -56,22 +53,6 @@ struct Saved {
     memory: String,
     results: usize,
     slot: Option<i64>,
-}
-
-/// What a monitor looks at.
-#[derive(Clone)]
-struct Target {
-    random: Random,
-    mode: Mode,
-    until: i64,
-}
-
-#[derive(Clone, Copy)]
-enum Mode {
-    Good,
-    Bad,
-    Flapping,
-    Blind,
 }
 
 impl Monitors {
@@ -123,7 +104,7 @@ impl Monitors {
         let expected = self.lives.values().filter_map(Life::due).min();
         let due = self.watch.next_due().map(Timestamp::as_millis);
         assert_eq!(due, expected, "the next check of all");
-        if self.totals.checks % 64 == 0 {
+        if self.totals.checks.is_multiple_of(64) {
             self.check_skipped();
         }
         alerts
@@ -383,11 +364,7 @@ impl Monitors {
 
     fn meet(&mut self, setting: &Setting, now: i64) {
         let random = &mut self.random;
-        let target = || Target {
-            random: random.fork(),
-            mode: Mode::Good,
-            until: now,
-        };
+        let target = || Target::new(random.fork(), now);
         self.targets
             .entry(setting.name.clone())
             .or_insert_with(target);
@@ -472,7 +449,7 @@ impl Monitors {
     pub(crate) fn heal(&mut self) {
         self.blind_until = 0;
         for target in self.targets.values_mut() {
-            (target.mode, target.until) = (Mode::Good, i64::MAX);
+            target.heal();
         }
     }
 
@@ -500,32 +477,6 @@ impl Monitors {
                 );
                 state = transition.to;
             }
-        }
-    }
-}
-
-impl Target {
-    fn look(&mut self, now: i64) -> u8 {
-        let random = &mut self.random;
-        while now >= self.until {
-            let (mode, first, last) = match (self.mode, random.within(0, 99)) {
-                (Mode::Good, 0..60) => (Mode::Bad, 5 * SECOND, 4 * HOUR),
-                (Mode::Good, 60..85) => (Mode::Flapping, MINUTE, HOUR),
-                (Mode::Good, _) => (Mode::Blind, 10 * SECOND, HOUR),
-                (Mode::Bad, 0..15) => (Mode::Blind, 10 * SECOND, 10 * MINUTE),
-                (Mode::Blind, 0..30) => (Mode::Bad, 10 * SECOND, HOUR),
-                _ => (Mode::Good, 10 * MINUTE, 72 * HOUR),
-            };
-            self.mode = mode;
-            self.until = self.until.max(now - HOUR) + random.long_tailed(first, last);
-        }
-        match self.mode {
-            Mode::Good if random.chance(3) => b'-',
-            Mode::Good => b'+',
-            Mode::Bad if random.chance(10) => b'?',
-            Mode::Bad => b'-',
-            Mode::Flapping => random.pick(b"++---?"),
-            Mode::Blind => random.pick(b"????-"),
         }
     }
 }
@@ -589,64 +540,6 @@ fn alert(name: &str, trouble: &Trouble) -> Alert {
         ends_at: trouble.ended.map_or(Timestamp::MAX, at),
         generator_url: String::new(),
     }
-}
-
-fn setting(index: usize, random: &mut Random) -> Setting {
-    // Few are quick, since those make most of the checks.
-    let interval = match index % 40 {
-        0 => 10,
-        1..4 => 30,
-        4..16 => 60,
-        16..18 => 45,
-        18..30 => 300,
-        _ => random.pick(&[600, 900, 3_600]),
-    };
-    let mut labels = vec![("team".to_owned(), format!("team-{}", index % 4))];
-    if random.chance(500) {
-        labels.push((
-            "severity".to_owned(),
-            random.pick(&["page", "ticket"]).to_owned(),
-        ));
-    }
-    Setting {
-        name: format!("site-{index}"),
-        interval: interval * SECOND,
-        retries: random.within(0, 3) as u32,
-        retry_interval: random.pick(&[2, 5, 10, 20, 60]) * SECOND,
-        labels,
-    }
-}
-
-/// The monitors of settings, by the way of a configuration.
-fn read(settings: &[Setting]) -> Vec<Monitor> {
-    let mut text = String::new();
-    for setting in settings {
-        let labels = setting.labels.iter();
-        let labels: Vec<String> = labels
-            .map(|(name, value)| format!("{name}: {value}"))
-            .collect();
-        let Setting {
-            name,
-            interval,
-            retries,
-            retry_interval,
-            ..
-        } = setting;
-        let (interval, retry) = (interval / SECOND, retry_interval / SECOND);
-        writeln!(
-            text,
-            "- {{name: {name}, type: http, url: 'http://{name}.test/', interval: {interval}s, timeout: 5s, \
-             retries: {retries}, retry_interval: {retry}s, labels: {{{}}}}}",
-            labels.join(", ")
-        )
-        .unwrap();
-    }
-    let source = document::Source::new("monitors.yml", text);
-    let options = document::Options::default();
-    let document = document::Document::parse(&source, document::Syntax::Yaml, &options).unwrap();
-    let read = uptime::read_monitors(document.root());
-    assert_eq!(document.into_problems(), []);
-    read.monitors
 }
 
 fn at(millis: i64) -> Timestamp {

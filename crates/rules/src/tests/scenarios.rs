@@ -256,6 +256,34 @@ fn what_a_reload_takes_away_ends_and_what_it_changes_goes_on() {
 }
 
 #[test]
+fn what_a_reload_takes_away_ends_also_if_the_process_stops_before_the_next_evaluation() {
+    let mut world = World::new(DOWN);
+    let series = [("__name__", "up"), ("instance", "a")];
+    for minute in 1..=3 {
+        world.set(&series, minutes(minute), 0.0);
+        world.step(minutes(minute));
+    }
+    const NOTHING: &str = "groups: [{name: sites, rules: []}]";
+    let mut reloaded = World::new(NOTHING).group;
+    reloaded.adopt(world.group.clone());
+    let kept = serde_json::to_string(&reloaded.snapshot()).unwrap();
+    world.group = World::new(NOTHING).group;
+    let kept = serde_json::from_str(&kept).unwrap();
+    world
+        .group
+        .restore(kept, minutes(4), &world.environment.clone());
+
+    let (evaluation, samples) = world.step(minutes(4));
+    assert_eq!(evaluation.alerts.len(), 1);
+    assert!(evaluation.alerts[0].is_resolved(minutes(4)));
+    assert_eq!(samples.len(), 2, "{samples:?}");
+    assert!(
+        samples.iter().all(|sample| sample.ends_with(" stale")),
+        "{samples:?}"
+    );
+}
+
+#[test]
 fn a_rule_that_fails_keeps_its_alerts_and_says_why() {
     let mut world = World::new(DOWN);
     world.set(&[("__name__", "up"), ("instance", "a")], minutes(1), 0.0);

@@ -79,6 +79,21 @@ fn an_alert_that_is_over_before_it_was_told_is_not_told_at_all() {
 }
 
 #[test]
+fn an_alert_that_nobody_raises_again_in_its_cooldown_does_not_keep_its_group() {
+    check(
+        with_cooldown(3600),
+        "0s lease a
+         30s -> one First +a
+         1m end a
+         5m30s -> one Resolved -a
+         6m lease a
+         20m raise b
+         20m30s -> one First +b
+         21m nothing",
+    );
+}
+
+#[test]
 fn an_alert_that_is_not_raised_again_is_over_when_it_said() {
     check(
         routing(),
@@ -608,4 +623,20 @@ fn an_integration_that_does_not_work_holds_up_no_other_of_its_receiver() {
     let later = told(state.apply(Event::Tick, at(30 + 300)));
     let names: Vec<_> = later.iter().map(|told| (&*told.0, told.1)).collect();
     assert_eq!(names, [("webhook[0]", Reason::Resolved)]);
+}
+
+#[test]
+fn that_an_alert_left_its_group_must_survive_a_restart() {
+    let mut state = State::new(routing(), 1);
+    let raised = alert(labels("a"), at(0), at(10));
+    state.apply(Event::Alert(raised.clone()), at(0));
+    let before = state.revision();
+    // It lapsed at 10, and now it is said to be over before anybody was told of it.
+    let over = Alert {
+        ends_at: at(15),
+        ..raised
+    };
+    assert_eq!(state.apply(Event::Alert(over), at(15)), []);
+    assert_eq!(state.alerts().count(), 0);
+    assert!(state.revision() > before);
 }

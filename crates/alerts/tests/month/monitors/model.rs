@@ -361,7 +361,7 @@ impl Grid {
             hash = hash.wrapping_mul(factor);
         }
         hash ^= hash >> 31;
-        let swapped = (hash << 32) | (hash >> 32);
+        let swapped = hash.rotate_left(32);
         Self {
             interval: setting.interval,
             phase: (hash % setting.interval.unsigned_abs()).cast_signed(),
