@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// Ask a running server, and show the answer as a table
     #[command(subcommand)]
     Query(QueryCommand),
+    /// Try receivers, and see what was sent
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Print the completions for a shell
     Completions {
         /// The shell that they are for
@@ -136,4 +139,46 @@ pub(crate) struct ServerArgs {
     /// The server to ask [env: CAMPANILE_SERVER] [default: http://127.0.0.1:9595]
     #[arg(long = "server", value_name = "URL")]
     pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NotifyCommand {
+    /// Send a real test message to a receiver, in each of its ways
+    Test {
+        /// The receiver's name in the configuration
+        receiver: String,
+        #[command(flatten)]
+        place: WhereArgs,
+    },
+    /// List the notifications that were sent or are to be sent, the newest first
+    History(HistoryArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// How many at most
+    #[arg(long, default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+    /// Only those to this receiver
+    #[arg(long)]
+    pub(crate) receiver: Option<String>,
+    /// Only those in this state
+    #[arg(long, value_name = "pending|delivered|failed")]
+    pub(crate) state: Option<String>,
+    /// As a JSON list, with all that is known
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: WhereArgs,
+}
+
+/// Whose configuration and data.
+#[derive(Debug, Args)]
+pub(crate) struct WhereArgs {
+    /// The configuration file [env: CAMPANILE_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data directory [env: CAMPANILE_DATA_DIR] [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
 }

@@ -3,6 +3,7 @@
 //! Every source is read in full, so that all problems of all of them come at once. The one list of what can be
 //! set is in [`settings`]; from it follow the keys of the file, the environment variables and the reference page.
 
+mod alerting;
 mod environment;
 mod file;
 pub(crate) mod reference;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use document::{Document, Problem, Value};
 
+pub(crate) use alerting::{Alerting, load_alertmanager};
 pub(crate) use environment::Environment;
 pub(crate) use file::source;
 use settings::{SETTINGS, Setting};
@@ -28,6 +30,8 @@ use settings::{SETTINGS, Setting};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    /// Where people reach the server, without a slash at its end; empty if nobody said it.
+    pub(crate) external_url: String,
     pub(crate) data_dir: PathBuf,
     pub(crate) log: Log,
     pub(crate) limits: Limits,
@@ -36,6 +40,9 @@ pub(crate) struct Config {
     pub(crate) host: Host,
     pub(crate) storage: Storage,
     pub(crate) query: Query,
+    pub(crate) alerting: Alerting,
+    /// What is allowed, but should be thought over.
+    pub(crate) warnings: Vec<Problem>,
 }
 
 /// What is written to the log, and how.
@@ -186,8 +193,14 @@ pub(crate) fn load(
         );
     }
     rules::check(&draft);
-    let Draft { config, .. } = draft;
+    let Draft {
+        mut config, read, ..
+    } = draft;
+    let read = read.complete(config.host.enabled);
+    config.alerting = read.alerting;
+    config.warnings = read.warnings;
 
+    problems.extend(read.problems);
     problems.extend(document.into_iter().flat_map(Document::into_problems));
     problems.extend(environment::unknown_variables(environment));
     for (_, text) in given.into_iter().chain(defaults) {
@@ -205,6 +218,7 @@ struct Draft<'d> {
     config: Config,
     auth: bool,
     role: &'static str,
+    read: alerting::Read,
     /// The value that counts for each setting, and whether it could be read.
     values: HashMap<&'static str, Reading<'d>>,
 }
@@ -228,6 +242,7 @@ impl<'d> Draft<'d> {
     fn blank() -> Self {
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            external_url: String::new(),
             data_dir: PathBuf::new(),
             log: Log {
                 level: LogLevel::Info,
@@ -257,11 +272,14 @@ impl<'d> Draft<'d> {
                 max_samples: 0,
                 lookback_delta: Duration::ZERO,
             },
+            alerting: Alerting::default(),
+            warnings: Vec::new(),
         };
         Self {
             config,
             auth: false,
             role: "",
+            read: alerting::Read::default(),
             values: HashMap::new(),
         }
     }

@@ -1,10 +1,13 @@
 //! The `campanile` program: command line in, exit code out.
 
+mod alerting;
 mod check;
 mod cli;
 mod clock;
 mod config;
+mod descriptors;
 mod log;
+mod notifications;
 mod own_metrics;
 mod process;
 mod query;
@@ -23,12 +26,15 @@ use clock::SystemClock;
 use config::{Environment, Overrides};
 
 fn main() -> ExitCode {
+    // Every TLS connection of the program takes it from here; that someone set it before cannot be.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match CommandLine::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(CheckCommand::Config { files }) => check_config(&files),
         Command::Check(CheckCommand::Rules { files }) => check::rules(&files),
         Command::Check(CheckCommand::Alertmanager { files }) => check::alertmanager(&files),
         Command::Query(command) => query(&command),
+        Command::Notify(command) => notify(&command),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut CommandLine::command(), "campanile", &mut text);
@@ -74,6 +80,28 @@ fn query(command: &cli::QueryCommand) -> ExitCode {
                 print_error(&format!("note: {note}\n"));
             }
             print(answer.table.as_bytes())
+        }
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+fn notify(command: &cli::NotifyCommand) -> ExitCode {
+    let clock = Arc::new(SystemClock::new());
+    let done = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            runtime.block_on(notifications::run(
+                command,
+                clock,
+                &Environment::of_process(),
+            ))
+        });
+    match done {
+        Ok((text, is_good)) => {
+            let printed = print(text.as_bytes());
+            if is_good { printed } else { ExitCode::FAILURE }
         }
         Err(error) => fail(&format!("{error:#}")),
     }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use catalog::Catalog;
 use model::Clock;
 use tokio::net::TcpListener;
 use tracing::{error, info};
@@ -16,8 +17,8 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Overrides};
 use crate::shutdown::{Request, Signals};
 use crate::wiring::options::level;
-use crate::wiring::{House, Load, open_store};
-use crate::{log, print_error};
+use crate::wiring::{House, Load, open_store, warn_of};
+use crate::{descriptors, log, print_error};
 
 /// How long the end waits for threads whose work nobody waits for any more.
 const LEFT_BEHIND_TIMEOUT: Duration = Duration::from_secs(1);
@@ -60,6 +61,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> ExitCode {
             return Ended::Failure.into();
         }
     };
+    descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -136,11 +138,20 @@ async fn serve(
             return Ended::Failure;
         }
     };
-    let mut house = match House::build(config, clock, level, load, listener, store) {
+    let catalog = match Catalog::open(&config.data_dir, clock.clone()).await {
+        Ok(catalog) => catalog,
+        Err(error) => {
+            error!(%error, "cannot open the catalog in the data directory");
+            return Ended::NoDataDirectory;
+        }
+    };
+    warn_of(&config);
+    let built = House::build(config, clock, level, load, listener, store, catalog);
+    let mut house = match built.await {
         Ok(house) => house,
         Err(error) => {
-            error!(%error, "the listen address is gone");
-            return Ended::NoAddress;
+            error!(error = %format!("{error:#}"), "cannot start");
+            return Ended::Failure;
         }
     };
     let reason = loop {

@@ -1,11 +1,14 @@
 //! Joins the rooms of the house: only this file knows which implementation stands behind a port.
 
+mod alerting;
 pub(crate) mod options;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use alerting::{Alerting, Loops};
 use anyhow::Context as _;
+use catalog::Catalog;
 use collect::host::{self, Host};
 use model::{Clock, ComponentHealth, HealthState, MetricFamily, SampleSink, Timestamp};
 use server::{Build, Ports, Server};
@@ -30,6 +33,8 @@ pub(crate) struct House {
     requests: Part,
     /// Collection of this machine's figures and of our own.
     collection: Part,
+    /// Checks, rules, and who is told.
+    alerting: Loops,
     /// Reloads that a signal asked for; they may wait for a file as long as the file system likes.
     reloads: JoinSet<()>,
 }
@@ -48,6 +53,7 @@ struct Rooms {
     load: Load,
     store: Arc<Store>,
     server: Server,
+    alerting: Alerting,
     /// The collector of this machine's figures as configured; none when it is off.
     host: watch::Sender<Option<Arc<Host>>>,
     /// Whether our own figures are stored.
@@ -69,16 +75,23 @@ pub(crate) fn open_store(
 }
 
 impl House {
-    /// Starts all parts around an open store.
-    pub(crate) fn build(
+    /// Starts all parts around an open store and an open catalog.
+    ///
+    /// Errors: what was left behind cannot be read, or something that is needed is not there.
+    pub(crate) async fn build(
         config: Config,
         clock: Arc<dyn Clock>,
         level: log::LevelHandle,
         load: Load,
         listener: TcpListener,
         store: Arc<Store>,
-    ) -> std::io::Result<Self> {
-        let address = listener.local_addr()?;
+        catalog: Catalog,
+    ) -> anyhow::Result<Self> {
+        let address = listener
+            .local_addr()
+            .context("the listen address is gone")?;
+        let (alerting, loops) =
+            Alerting::start(&config, address, clock.clone(), &store, catalog).await?;
         let host = options::host(&config).map(|host| Arc::new(Host::new(host, clock.clone())));
         let rooms = Arc::new_cyclic(|rooms| Rooms {
             started: clock.now(),
@@ -90,6 +103,7 @@ impl House {
                 options::server(&config, address),
             ),
             store,
+            alerting,
             host: watch::Sender::new(host),
             own_metrics: AtomicBool::new(config.store_own_metrics),
             config: Mutex::new(config),
@@ -122,6 +136,7 @@ impl House {
             rooms,
             requests,
             collection,
+            alerting: loops,
             reloads: JoinSet::new(),
         })
     }
@@ -139,6 +154,8 @@ impl House {
         let ended = tokio::select! {
             ended = self.requests.tasks.join_next() => ended,
             ended = self.collection.tasks.join_next() => ended,
+            ended = self.alerting.watching.tasks.join_next() => ended,
+            ended = self.alerting.routing.tasks.join_next() => ended,
         };
         match ended {
             Some(Ok(Ok(()))) | None => anyhow::anyhow!("it returned"),
@@ -147,10 +164,14 @@ impl House {
         }
     }
 
-    /// Ends all parts in order: requests first, then collection, then the store.
+    /// Ends all parts in order: requests first, then collection and whatever raises alerts, then routing, then what
+    /// keeps things.
     pub(crate) async fn close(self) {
         self.requests.end().await;
         self.collection.end().await;
+        self.alerting.watching.end().await;
+        self.alerting.routing.end().await;
+        alerting::close(self.rooms.alerting.catalog().clone()).await;
         let store = self.rooms.store.clone();
         let closed = tokio::task::spawn_blocking(move || store.close()).await;
         if let Ok(Err(error)) = closed {
@@ -224,6 +245,8 @@ impl Rooms {
             let host = host.map(|host| Arc::new(Host::new(host, self.clock.clone())));
             self.host.send_replace(host);
         }
+        self.alerting.apply(old, new);
+        warn_of(new);
         Ok(())
     }
 
@@ -244,6 +267,7 @@ impl Rooms {
     fn health(&self) -> Vec<ComponentHealth> {
         let mut components = vec![self.store.health()];
         components.extend(self.host().map(|host| host.health()));
+        components.extend(self.alerting.health());
         components
     }
 
@@ -260,6 +284,7 @@ impl Rooms {
         families.push(process::build_info());
         families.extend(self.store.metrics());
         families.extend(self.host().map(|host| host.metrics()).unwrap_or_default());
+        families.extend(self.alerting.families());
         families
     }
 
@@ -297,8 +322,9 @@ fn ports(rooms: &Weak<Rooms>, store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Por
             |rooms| rooms.host().and_then(|host| host.summary()),
         ),
         // Nobody evaluates rules or sends notifications yet.
-        rules: Arc::new(Vec::new),
-        notifications: Arc::new(|_| Box::pin(async { Ok(Vec::new()) })),
+        rules: from_rooms(rooms, Vec::new, |rooms| rooms.alerting.groups()),
+        outages: from_rooms(rooms, Vec::new, |rooms| rooms.alerting.outages()),
+        notifications: notifications(rooms),
         health: from_rooms(rooms, Vec::new, Rooms::health),
         reload: from_rooms(
             rooms,
@@ -310,6 +336,28 @@ fn ports(rooms: &Weak<Rooms>, store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Por
             || Err("the program is starting".to_owned()),
             Rooms::ready,
         ),
+    }
+}
+
+/// Asks the journal for entries, as long as the rooms stand.
+fn notifications(rooms: &Weak<Rooms>) -> server::Notifications {
+    let rooms = rooms.clone();
+    Arc::new(move |query| {
+        let catalog = rooms
+            .upgrade()
+            .map(|rooms| rooms.alerting.catalog().clone());
+        Box::pin(async move {
+            let catalog = catalog.ok_or("the program is starting")?;
+            let found = catalog.notifications(&query).await;
+            found.map_err(|error| error.to_string())
+        })
+    })
+}
+
+/// Says what of a configuration should be thought over.
+pub(crate) fn warn_of(config: &Config) {
+    for warning in &config.warnings {
+        warn!("{warning}");
     }
 }
 

@@ -10,11 +10,12 @@ use crate::transitions::MonitorTransition;
 use crate::{journal, states, transitions};
 
 /// Changes that are written in one transaction and in their order, by [`crate::Catalog::commit`].
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Changes {
     changes: Vec<Change>,
 }
 
+#[derive(Clone)]
 enum Change {
     PutState {
         kind: String,
@@ -53,6 +54,11 @@ impl Changes {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.changes.len()
     }
 
     /// Keeps a state of at most 64 MiB in place of the one of the same kind and key.

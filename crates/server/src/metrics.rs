@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::time::Duration;
 
-use model::{Clock, MetricFamily, NAME};
+use model::{Clock, MetricFamily};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -15,7 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
-use wire::exposition::{self, Format};
+use wire::exposition;
 
 /// Seconds; few, since each is a series for each route and status.
 const REQUEST_BUCKETS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0];
@@ -146,16 +146,7 @@ impl Metrics {
     pub(crate) fn families(&self) -> Vec<MetricFamily> {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("invariant: a string takes everything");
-        let mut shown = exposition::parse(&text, Format::OpenMetrics);
-        debug_assert_eq!(shown.problems, Vec::new());
-        // The client keeps label sets in a hash map; the sort is stable, so a histogram's buckets stay in order.
-        let own = |name: &str| name != NAME && name != "le";
-        for family in &mut shown.families {
-            family
-                .points
-                .sort_by_cached_key(|point| point.labels.filtered(own));
-        }
-        shown.families
+        exposition::families_of_client(&text)
     }
 }
 

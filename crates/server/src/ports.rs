@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Clock, ComponentHealth, HostSummary, MetricFamily, NotificationQuery, NotificationRecord,
-    SampleSink, SeriesSource,
+    Alert, Clock, ComponentHealth, HostSummary, MetricFamily, NotificationQuery,
+    NotificationRecord, SampleSink, SeriesSource,
 };
 use rules::Group;
 
@@ -37,6 +37,8 @@ pub struct Ports {
     pub host: Arc<dyn Fn() -> Option<HostSummary> + Send + Sync>,
     /// The groups of rules as of their last evaluation, in any order.
     pub rules: Arc<dyn Fn() -> Vec<Arc<RuleGroup>> + Send + Sync>,
+    /// Alerts that fire and that no rule has raised: those of monitors.
+    pub outages: Arc<dyn Fn() -> Vec<Alert> + Send + Sync>,
     /// The journal of notifications.
     pub notifications: Notifications,
     /// The condition of each part of the program.

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use model::{
-    ComponentHealth, HealthState, HostSummary, Labels, MetricFamily, MetricKind,
+    Alert, ComponentHealth, HealthState, HostSummary, Labels, MetricFamily, MetricKind,
     NotificationRecord, SampleBatch, SampleSink as _, Timestamp,
 };
 use testkit::SimulatedClock;
@@ -45,6 +45,7 @@ struct Behind {
     ready: Result<(), String>,
     reload: Result<(), String>,
     rules: Vec<Arc<RuleGroup>>,
+    outages: Vec<Alert>,
     /// The newest first; none if the journal never answers.
     journal: Option<Result<Vec<NotificationRecord>, String>>,
 }
@@ -73,12 +74,13 @@ impl Bench {
             ready: Ok(()),
             reload: Ok(()),
             rules: Vec::new(),
+            outages: Vec::new(),
             journal: Some(Ok(Vec::new())),
         }));
         let ask = |behind: &Arc<Mutex<Behind>>| Arc::clone(behind);
         let (host, health, ready, reload) =
             (ask(&behind), ask(&behind), ask(&behind), ask(&behind));
-        let (rules, journal) = (ask(&behind), ask(&behind));
+        let (rules, outages, journal) = (ask(&behind), ask(&behind), ask(&behind));
         let ports = Ports {
             sink: store.clone(),
             source: store.clone(),
@@ -94,6 +96,7 @@ impl Bench {
             ready: Arc::new(move || ready.lock().unwrap().ready.clone()),
             reload: Arc::new(move || reload.lock().unwrap().reload.clone()),
             rules: Arc::new(move || rules.lock().unwrap().rules.clone()),
+            outages: Arc::new(move || outages.lock().unwrap().outages.clone()),
             notifications: Arc::new(move |query| {
                 let entries = journal.lock().unwrap().journal.clone();
                 Box::pin(async move {

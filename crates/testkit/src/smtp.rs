@@ -116,6 +116,11 @@ impl Smtp {
         mail.expect("a mail arrives")
     }
 
+    /// The mails that are there and that nobody has read; does not wait.
+    pub fn new_mails(&self) -> Vec<Mail> {
+        self.mails.try_iter().collect()
+    }
+
     /// Whether no mail is there that nobody has read.
     ///
     /// A mail of which the sender knows that it was taken may come a moment later.

@@ -13,6 +13,8 @@ mod suffix;
 pub use encode::encode;
 pub use parse::{Exposition, parse};
 
+use model::{MetricFamily, NAME};
+
 /// Which of the two texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -35,6 +37,19 @@ impl Format {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
         }
     }
+}
+
+/// The families of a registry of `prometheus-client`, from the OpenMetrics text that it writes; each sorted by labels.
+pub fn families_of_client(text: &str) -> Vec<MetricFamily> {
+    let mut shown = parse(text, Format::OpenMetrics);
+    debug_assert_eq!(shown.problems, Vec::new());
+    // The client keeps label sets in a hash map; the sort is stable, so a histogram's buckets stay in order.
+    let own = |name: &str| name != NAME && name != "le";
+    for family in &mut shown.families {
+        let points = &mut family.points;
+        points.sort_by_cached_key(|point| point.labels.filtered(own));
+    }
+    shown.families
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use alerts::Route;
-use document::{Document, Options, Problem, Syntax};
+use document::Problem;
 
 use super::counted;
 use crate::config;
@@ -24,27 +24,15 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Reads a file in Alertmanager's format. How its receivers send is not looked at yet.
+/// Reads a file in Alertmanager's format.
 ///
 /// Errors: all problems of the file.
 pub(super) fn check_alertmanager(path: &Path) -> Result<Summary, Vec<Problem>> {
-    let source = config::source(path).map_err(|problem| vec![problem])?;
-    let syntax = Syntax::of_file(source.name());
-    let document = Document::parse(&source, syntax, &Options::default())?;
-    let mut section = document.section();
-    let routing = alerts::config::read(&mut section);
-    // They say how receivers send.
-    section.value("global");
-    section.value("templates");
-    section.finish();
-    let problems = document.into_problems();
-    match routing {
-        Some(routing) if problems.is_empty() => Ok(Summary {
-            receivers: routing.receivers.len(),
-            routes: count(&routing.root),
-        }),
-        _ => Err(problems),
-    }
+    let routing = config::load_alertmanager(path)?.routing;
+    Ok(Summary {
+        receivers: routing.receivers.len(),
+        routes: count(&routing.root),
+    })
 }
 
 /// A route and all below it.

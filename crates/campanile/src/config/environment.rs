@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use document::{Problem, Source, nearest};
 
-use super::settings::{LATER, SETTINGS, variable};
+use super::settings::{LATER, ONLY_IN_FILE, SETTINGS, variable};
 
 /// Variables that are no settings: they name the file, belong to other commands, or hold a first password.
 const OTHERS: &[&str] = &[
@@ -61,13 +61,18 @@ pub(super) fn unknown_variables(environment: &Environment) -> Vec<Problem> {
             continue;
         }
         // A variable may also mean a key inside of such a section.
-        let later = LATER.iter().find(|path| {
+        let means = |path: &&&str| {
             let rest = name.strip_prefix(&variable(path));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-        });
-        let message = match later {
-            Some(path) => format!("{path} is not supported yet; unset the variable"),
-            None => match nearest(own(name), known.iter().map(|known| own(known))) {
+        };
+        let later = LATER.iter().find(means);
+        let in_file = ONLY_IN_FILE.iter().find(means);
+        let message = match (later, in_file) {
+            (Some(path), _) => format!("{path} is not supported yet; unset the variable"),
+            (_, Some(path)) => {
+                format!("{path} has no variable; write it into the configuration file")
+            }
+            (None, None) => match nearest(own(name), known.iter().map(|known| own(known))) {
                 Some(meant) => {
                     format!("no setting has this name; did you mean {PREFIX}{meant}?")
                 }

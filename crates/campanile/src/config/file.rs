@@ -8,7 +8,7 @@ use std::sync::Arc;
 use document::{Document, Options, Problem, Section, Source, Syntax};
 
 use super::settings::{LATER, SETTINGS, section_and_key};
-use super::{Draft, Environment, Origin};
+use super::{Draft, Environment, Origin, alerting};
 
 /// A larger file is no configuration of ours.
 const BYTES_MAX: usize = 16 << 20;
@@ -64,6 +64,7 @@ pub(super) fn read<'d>(document: &'d Document, directory: &Path, draft: &mut Dra
         let section = root.section(name);
         read_section(section, name, directory, draft);
     }
+    draft.read = alerting::read(&mut root, directory);
     read_section(root, "", directory, draft);
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use document::{Amount, Value, show_size};
+use http::Uri;
 
 use super::{Draft, LogFormat, LogLevel, MemoryLimit};
 
@@ -37,6 +38,8 @@ pub(super) enum Kind {
     Integer(u32, u64, fn(&mut Draft<'_>, u64)),
     Memory(fn(&mut Draft<'_>, MemoryLimit)),
     Path(fn(&mut Draft<'_>, PathBuf)),
+    /// An address of web pages; empty if it is not given.
+    Url(fn(&mut Draft<'_>, String)),
     Size(u64, u64, fn(&mut Draft<'_>, u64)),
     /// `on` or `off`.
     Switch(fn(&mut Draft<'_>, bool)),
@@ -56,6 +59,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         flag: Some("--listen"),
         meaning: "The address and port of the web pages and all HTTP APIs. An address that other machines reach \
                   needs `auth.mode` written out.",
+    },
+    Setting {
+        path: "external_url",
+        default: "",
+        kind: Kind::Url(|draft, url| draft.config.external_url = url),
+        flag: None,
+        meaning: "Where people reach this server, for the links in messages; it may have a path. Without it links lead \
+                  to the listen address.",
     },
     Setting {
         path: "data_dir",
@@ -243,18 +254,21 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// Lists and trees: they stand in the file and have no variables.
+pub(super) const ONLY_IN_FILE: &[&str] = &[
+    "monitors",
+    "thresholds",
+    "rule_files",
+    "alerting",
+    "alertmanager_config",
+];
+
 /// Keys and sections that have their name already and come with later versions.
 pub(super) const LATER: &[&str] = &[
-    "external_url",
     "trusted_proxies",
     "tls",
     "prometheus_config",
     "scrape",
-    "monitors",
-    "thresholds",
-    "rule_files",
-    "alertmanager_config",
-    "alerting",
     "remote_write",
     "database_url",
     "otlp_grpc_listen",
@@ -325,6 +339,7 @@ impl Kind {
                 put(draft, limit);
             }
             Self::Path(put) => put(draft, value.file_path(directory)?),
+            Self::Url(put) => put(draft, url(value)?),
             Self::Size(least, most, put) => put(draft, value.size(*least..=*most)?),
             Self::Switch(put) => put(draft, value.switch()?),
         }
@@ -354,10 +369,36 @@ impl Kind {
                 show_size(MEMORY.1)
             ),
             Self::Path(_) => "path".to_owned(),
+            Self::Url(_) => "URL".to_owned(),
             Self::Size(least, most, _) => {
                 format!("size, `{}` to `{}`", show_size(*least), show_size(*most))
             }
             Self::Switch(_) => "`on`, `off`".to_owned(),
         }
     }
+}
+
+/// Reads an address of web pages, without a slash at its end.
+fn url(value: Value<'_>) -> Option<String> {
+    let text = value.clone().text()?;
+    if text.is_empty() {
+        return Some(String::new());
+    }
+    let url = text.parse::<Uri>().ok().filter(|url| {
+        let is_web = matches!(url.scheme_str(), Some("http" | "https"));
+        let has_login = url
+            .authority()
+            .is_some_and(|host| host.as_str().contains('@'));
+        is_web
+            && url.host().is_some_and(|host| !host.is_empty())
+            && url.query().is_none()
+            && !has_login
+    });
+    if url.is_none() {
+        let shown = value.shown();
+        value.refuse(format!(
+            "{shown} is no address of web pages; write it as in https://watch.example.org/path, without login and query"
+        ));
+    }
+    url.map(|_| text.trim_end_matches('/').to_owned())
 }

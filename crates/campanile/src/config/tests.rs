@@ -277,7 +277,9 @@ fn the_reference_page_is_current_and_its_example_is_good() {
         draft.read(setting, text.root(), Origin::Default);
     }
     file::read(&parsed, Path::new(""), &mut draft);
-    let config = draft.config.clone();
+    let mut config = draft.config.clone();
+    let read = std::mem::take(&mut draft.read);
+    config.alerting = read.complete(config.host.enabled).alerting;
     drop(draft);
     assert_eq!(parsed.into_problems(), []);
     assert_eq!(config, default_config(), "the example shows the defaults");

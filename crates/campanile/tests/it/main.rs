@@ -6,6 +6,7 @@
     reason = "clippy knows the functions of a test binary as tests only where they bear #[test]"
 )]
 
+mod alerting;
 mod check;
 mod configuration;
 mod durability;
@@ -13,5 +14,8 @@ mod first_start;
 mod peer;
 mod program;
 mod prometheus;
+mod receiver_trouble;
+mod receivers;
 mod rules_api;
 mod shutdown;
+mod web_server;

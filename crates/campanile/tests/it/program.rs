@@ -156,6 +156,8 @@ pub(crate) fn send(
         .enable_all()
         .build()
         .unwrap();
+    // It may have been set by another test, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     runtime.block_on(async {
         let client = reqwest::Client::new();
         let mut request = client.request(method, url).body(body).timeout(PATIENCE);

@@ -101,6 +101,7 @@ impl OurServer {
             families: Arc::new(Vec::new),
             host: Arc::new(|| None),
             rules: Arc::new(move || groups.clone()),
+            outages: Arc::new(Vec::new),
             notifications: Arc::new(|_| Box::pin(async { Ok(Vec::new()) })),
             health: Arc::new(Vec::new),
             reload: Arc::new(|| Ok(())),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::Timestamp;
+use model::{Alert, Timestamp};
 use rules::{ActiveAlert, AlertState, Rule, RuleHealth, RuleKind, Template};
 
 use crate::answer::{LIST_BYTES_MAX, check_length};
@@ -149,6 +149,20 @@ fn push_alert(body: &mut String, alert: &ActiveAlert) {
     body.push_str(r#","value":""#);
     wire::float::push_scientific(body, alert.value);
     body.push_str(r#""}"#);
+}
+
+/// Appends an alert that fires and has no rule and so no value of its own: that it is so is 1.
+///
+/// Errors: the answer became too long.
+pub(super) fn push_outage(body: &mut String, alert: &Alert) -> Result<(), ApiError> {
+    body.push_str(r#"{"labels":"#);
+    json::push_labels(body, &alert.labels);
+    body.push_str(r#","annotations":"#);
+    json::push_texts(body, &alert.annotations);
+    body.push_str(r#","state":"firing","activeAt":"#);
+    json::push_moment(body, alert.starts_at);
+    body.push_str(r#","value":"1e+00"}"#);
+    check_length(body.len(), LIST_BYTES_MAX, "fewer monitors")
 }
 
 /// The state of an alerting rule. One that was never evaluated may have alerts from before a restart.

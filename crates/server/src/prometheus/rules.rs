@@ -11,7 +11,7 @@ use model::Matcher;
 use rules::{Group, Rule};
 
 use super::labels::read_selectors;
-use super::rule::{push_alerts, push_group};
+use super::rule::{push_alerts, push_group, push_outage};
 use super::{SUCCESS, finish, ok};
 use crate::error::ApiError;
 use crate::parameters::Parameters;
@@ -36,9 +36,10 @@ pub(crate) async fn rules(
     Ok(ok(server.queries().run(&server, timeout, work).await?))
 }
 
-/// `GET /api/v1/alerts`
+/// `GET /api/v1/alerts`: those of rules, and after them those of monitors, which Prometheus does not have.
 pub(crate) async fn alerts(State(server): State<Server>) -> Result<Response, ApiError> {
     let groups = server.ports().rules.clone();
+    let outages = server.ports().outages.clone();
     let timeout = server.limits().query_timeout;
     let work = move |caller: &Caller| {
         let mut body = String::from(SUCCESS);
@@ -49,6 +50,11 @@ pub(crate) async fn alerts(State(server): State<Server>) -> Result<Response, Api
                 let shorter = "/api/v1/rules, which takes rule_name[]";
                 count = push_alerts(&mut body, rule, shorter, count, caller)?;
             }
+        }
+        for outage in outages() {
+            json::separate(&mut body, count);
+            push_outage(&mut body, &outage)?;
+            count += 1;
         }
         body.push_str("]}");
         finish(&mut body, &[""; 0], &[""; 0]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::expect;
-use model::{Sample, Timestamp};
+use model::{Alert, Labels, Sample, Timestamp};
 use rules::{Environment, Group};
 use serde_json::Value;
 use testkit::MemoryStore;
@@ -96,6 +96,20 @@ async fn alerts_that_are_pending_or_firing_are_listed() {
     expect![[r#"200 {"status":"success","data":{"alerts":[{"labels":{"alertname":"Down","severity":"page","value":"97.25"},"annotations":{"summary":"at 97.25 <%>"},"state":"firing","activeAt":"2025-10-09T08:52:49.5Z","value":"9.725e+01"},{"labels":{"alertname":"Soon"},"annotations":{},"state":"pending","activeAt":"2025-10-09T08:52:49.5Z","value":"1e+00"},{"labels":{"alertname":"Kept"},"annotations":{},"state":"firing","activeAt":"2025-10-09T08:52:49.5Z","keepFiringSince":"2025-10-09T08:53:20Z","value":"1.7599999695e+09"}]}}"#]].assert_eq(&filled().get("/api/v1/alerts").await.shown());
     expect![[r#"200 {"status":"success","data":{"alerts":[]}}"#]]
         .assert_eq(&Bench::new().get("/api/v1/alerts").await.shown());
+}
+
+#[tokio::test]
+async fn outages_of_monitors_stand_after_the_alerts_of_rules() {
+    let bench = Bench::new();
+    let labels = [("alertname", "MonitorDown"), ("monitor", "shop")];
+    bench.behind.lock().unwrap().outages = vec![Alert {
+        labels: Labels::from_pairs(labels).unwrap(),
+        annotations: [("summary".to_owned(), "shop is down".to_owned())].into(),
+        starts_at: Timestamp::from_millis(1_760_000_000_000),
+        ends_at: Timestamp::MAX,
+        generator_url: String::new(),
+    }];
+    expect![[r#"200 {"status":"success","data":{"alerts":[{"labels":{"alertname":"MonitorDown","monitor":"shop"},"annotations":{"summary":"shop is down"},"state":"firing","activeAt":"2025-10-09T08:53:20Z","value":"1e+00"}]}}"#]].assert_eq(&bench.get("/api/v1/alerts").await.shown());
 }
 
 #[tokio::test]

@@ -1,0 +1,456 @@
+//! The loop around `uptime::Watch`: it runs checks when they are due, stores what they measured, and writes changes of
+//! state down before it raises their alerts.
+//!
+//! Checks are tasks of their own; their results come back here in batches, so that many of them share one transaction
+//! and one write to the store.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use catalog::{Catalog, Changes, MonitorTransition};
+use collect::probe::{Probe, Prober, Series};
+use model::{Alert, Clock, Labels, SampleBatch, SampleSink, Timestamp};
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use uptime::{Action, Event, Memory, Monitor, Outcome, Run, State, Transition, Watch};
+
+use super::metrics::AlertingMetrics;
+use super::routing::Inbox;
+
+/// Where memories lie in the catalog.
+const KIND: &str = "monitor";
+
+/// The clock may jump, so it is looked at this often at least.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often memories are written that changed without anything to tell, such as the slot that was begun last.
+const REMEMBER: Duration = Duration::from_secs(30);
+
+/// Results that wait for the store; more would mean that it is stuck, and then the oldest measurements are the least loss.
+const UNSTORED_MAX: usize = 10_000;
+
+/// What the loop reaches.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) prober: Arc<Prober>,
+    pub(crate) sink: Arc<dyn SampleSink>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) catalog: Catalog,
+    pub(crate) metrics: Arc<AlertingMetrics>,
+}
+
+/// The monitors as they are now.
+#[derive(Default)]
+pub(crate) struct View(ArcSwap<Vec<(Arc<Monitor>, Memory)>>);
+
+impl View {
+    /// The alerts of outages that last.
+    pub(crate) fn outages(&self) -> Vec<Alert> {
+        let monitors = self.0.load();
+        let outages = monitors
+            .iter()
+            .filter_map(|(_, memory)| memory.outage.as_ref());
+        outages
+            .filter(|outage| outage.lasts())
+            .map(uptime::Outage::alert)
+            .collect()
+    }
+}
+
+/// The loop, before it runs.
+pub(crate) struct Monitoring {
+    around: Surroundings,
+    watch: Watch,
+    series: HashMap<Arc<str>, Named>,
+    checks: JoinSet<Probe>,
+    runs: HashMap<Id, Run>,
+    view: Arc<View>,
+    /// What the catalog holds.
+    written: HashMap<Arc<str>, Memory>,
+    remembered_at: Duration,
+}
+
+/// The series of a monitor, and the labels that they have in common.
+struct Named {
+    series: Arc<Series>,
+    labels: Labels,
+}
+
+/// What a batch of events asks for besides checks.
+#[derive(Default)]
+struct Consequences {
+    transitions: Vec<Transition>,
+    alerts: Vec<Alert>,
+    runs: Vec<Run>,
+}
+
+impl Monitoring {
+    /// Reads the memories that the program left behind, and gives the alert of each last outage.
+    ///
+    /// Errors: the catalog cannot be read.
+    pub(crate) async fn load(
+        around: Surroundings,
+        monitors: Vec<Monitor>,
+    ) -> Result<(Self, Vec<Alert>), catalog::Error> {
+        let mut memories: Vec<Memory> = Vec::new();
+        for (name, bytes) in around.catalog.states(KIND).await? {
+            match serde_json::from_slice(&bytes) {
+                Ok(memory) => memories.push(memory),
+                Err(error) => {
+                    warn!(monitor = name, %error, "what is known of a monitor cannot be read: it begins anew");
+                }
+            }
+        }
+        let written = memories
+            .iter()
+            .map(|memory| (memory.monitor.clone(), memory.clone()));
+        let written = written.collect();
+        let mut watch = Watch::restore(memories);
+        let now = around.clock.now();
+        let ended = watch.apply(Event::Configured(monitors.clone()), now);
+        let mut alerts = watch.alerts();
+        alerts.extend(ended.into_iter().filter_map(|action| match action {
+            Action::Raise(alert) | Action::Resolve(alert) => Some(alert),
+            Action::RunCheck(_) | Action::Transition(_) => None,
+        }));
+        let mut monitoring = Self {
+            remembered_at: around.clock.monotonic(),
+            around,
+            watch,
+            series: HashMap::new(),
+            checks: JoinSet::new(),
+            runs: HashMap::new(),
+            view: Arc::default(),
+            written,
+        };
+        monitoring.name_series(&monitors);
+        monitoring.show();
+        Ok((monitoring, alerts))
+    }
+
+    /// What others see of the loop.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.clone()
+    }
+
+    /// Checks until `stop`.
+    pub(crate) async fn run(
+        mut self,
+        inbox: Inbox,
+        mut changes: mpsc::Receiver<Vec<Monitor>>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let (probes, unstored) = mpsc::channel(UNSTORED_MAX);
+        let mut storing = JoinSet::new();
+        let around = self.around.clone();
+        storing.spawn_blocking(move || store(unstored, &around));
+        let pulse = self.around.prober.clone();
+        let ended = stop.clone();
+        storing.spawn(async move { pulse.pulse(ended).await });
+        loop {
+            let wait = self.wait();
+            let mut done = Vec::new();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(monitors) = changes.recv() => self.change(monitors, &inbox, &probes).await,
+                Some(ended) = self.checks.join_next_with_id() => done.push(ended),
+                () = tokio::time::sleep(wait) => {}
+            }
+            while let Some(ended) = self.checks.try_join_next_with_id() {
+                done.push(ended);
+            }
+            self.turn(done, &inbox, &probes).await;
+        }
+        // A check that is broken off has no result; its slot is over.
+        self.checks.shutdown().await;
+        self.remember(true).await;
+        drop(probes);
+        while storing.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    /// Takes in what has ended, starts what is due, and tells what follows.
+    async fn turn(
+        &mut self,
+        done: Vec<Result<(Id, Probe), JoinError>>,
+        inbox: &Inbox,
+        probes: &mpsc::Sender<Measured>,
+    ) {
+        let now = self.around.clock.now();
+        let mut consequences = Consequences::default();
+        let mut touched = Vec::new();
+        for ended in done {
+            let (id, outcome, probe) = match ended {
+                Ok((id, probe)) => (id, probe.outcome.clone(), Some(probe)),
+                Err(error) => {
+                    let cause = "the check itself failed: this is a mistake in the program";
+                    warn!(%error, "a check ended in a panic");
+                    (error.id(), Outcome::OwnTrouble(cause.to_owned()), None)
+                }
+            };
+            let Some(run) = self.runs.remove(&id) else {
+                continue;
+            };
+            if let (Some(probe), Some(named)) = (probe, self.series.get(&run.monitor)) {
+                let measured = Measured::Probe(Box::new(probe), named.series.clone());
+                if probes.try_send(measured).is_err() {
+                    warn!(
+                        monitor = &*run.monitor,
+                        "the store does not keep up: a measurement is lost"
+                    );
+                }
+            }
+            let event = Event::Finished {
+                monitor: run.monitor.clone(),
+                slot: run.slot,
+                attempt: run.attempt,
+                outcome,
+            };
+            touched.push(run.monitor);
+            let actions = self.watch.apply(event, now);
+            consequences.add(actions);
+        }
+        let actions = self.watch.apply(Event::Tick, now);
+        consequences.add(actions);
+        for run in consequences.runs.drain(..) {
+            self.start(run, now);
+        }
+        self.conclude(consequences, touched, inbox).await;
+    }
+
+    fn start(&mut self, run: Run, now: Timestamp) {
+        let Some((monitor, _)) = self.watch.get(&run.monitor) else {
+            return;
+        };
+        let (prober, monitor) = (self.around.prober.clone(), monitor.clone());
+        self.around.metrics.check_began(now.since(run.due));
+        let task = self
+            .checks
+            .spawn(async move { prober.check(&monitor).await });
+        self.runs.insert(task.id(), run);
+    }
+
+    /// Writes what must not be lost, and then tells it.
+    async fn conclude(
+        &mut self,
+        consequences: Consequences,
+        touched: Vec<Arc<str>>,
+        inbox: &Inbox,
+    ) {
+        let mut changes = Changes::default();
+        for transition in &consequences.transitions {
+            let Transition {
+                monitor,
+                number,
+                from,
+                to,
+                cause,
+                ..
+            } = transition;
+            match to {
+                State::Up | State::Pending => {
+                    info!(%monitor, number, %from, %to, cause, "monitor changed")
+                }
+                State::Down | State::Unknown => {
+                    warn!(%monitor, number, %from, %to, cause, "monitor changed")
+                }
+            }
+            changes.transition(row(transition));
+        }
+        let mut written = Vec::new();
+        for name in touched {
+            let Some((_, memory)) = self.watch.get(&name) else {
+                continue;
+            };
+            // A row of failures must go on where it was; a slot alone can wait.
+            let known = self.written.get(&name);
+            let is_known = known.is_some_and(|known| {
+                known.number == memory.number && known.failures == memory.failures
+            });
+            if !is_known {
+                changes.put_state(KIND, &name, bytes(memory));
+                written.push((name, memory.clone()));
+            }
+        }
+        if !changes.is_empty() {
+            match self.around.catalog.commit(changes).await {
+                Ok(()) => self.written.extend(written),
+                // What is not written is written with the next memories; a person must be told all the same.
+                Err(error) => warn!(%error, "the state of monitors cannot be written"),
+            }
+            self.show();
+        }
+        inbox.raise(consequences.alerts).await;
+        self.remember(false).await;
+    }
+
+    /// Writes all memories that are others than those written, if it is time to.
+    async fn remember(&mut self, now: bool) {
+        let at = self.around.clock.monotonic();
+        if !now && at.saturating_sub(self.remembered_at) < REMEMBER {
+            return;
+        }
+        self.remembered_at = at;
+        self.show();
+        let mut changes = Changes::default();
+        let memories = self.watch.memories();
+        for memory in &memories {
+            if self.written.get(&memory.monitor) != Some(memory) {
+                changes.put_state(KIND, &memory.monitor, bytes(memory));
+            }
+        }
+        // Not before here: by now routing has heard that what is not watched any more is over.
+        let names: HashSet<&Arc<str>> = memories.iter().map(|memory| &memory.monitor).collect();
+        for gone in self.written.keys().filter(|name| !names.contains(name)) {
+            changes.delete_state(KIND, gone).delete_transitions(gone);
+        }
+        if changes.is_empty() {
+            return;
+        }
+        match self.around.catalog.commit(changes).await {
+            Ok(()) => {
+                let memories = memories.into_iter();
+                self.written = memories
+                    .map(|memory| (memory.monitor.clone(), memory))
+                    .collect();
+                debug!("the state of monitors is written");
+            }
+            Err(error) => warn!(%error, "the state of monitors cannot be written"),
+        }
+    }
+
+    /// Lets other monitors hold from now on; those with the name of an earlier one keep its state.
+    async fn change(
+        &mut self,
+        monitors: Vec<Monitor>,
+        inbox: &Inbox,
+        probes: &mpsc::Sender<Measured>,
+    ) {
+        let now = self.around.clock.now();
+        let actions = self.watch.apply(Event::Configured(monitors.clone()), now);
+        for series in self.name_series(&monitors) {
+            let _ = probes.send(Measured::End(series, now)).await;
+        }
+        let mut consequences = Consequences::default();
+        consequences.add(actions);
+        for run in consequences.runs.drain(..) {
+            self.start(run, now);
+        }
+        self.conclude(consequences, Vec::new(), inbox).await;
+        self.show();
+    }
+
+    /// Makes the series of all monitors, and gives those that end.
+    fn name_series(&mut self, monitors: &[Monitor]) -> Vec<Arc<Series>> {
+        let mut before = std::mem::take(&mut self.series);
+        let mut ended = Vec::new();
+        for monitor in monitors {
+            let labels = monitor.series_labels();
+            let named = match before.remove(&monitor.name) {
+                Some(named) if named.labels == labels => named,
+                other => {
+                    ended.extend(other.map(|named| named.series));
+                    let series = Arc::new(Series::of(monitor));
+                    Named { series, labels }
+                }
+            };
+            self.series.insert(monitor.name.clone(), named);
+        }
+        ended.extend(before.into_values().map(|named| named.series));
+        ended
+    }
+
+    fn show(&self) {
+        let states = self.watch.iter().map(|(_, memory)| memory.state);
+        self.around
+            .metrics
+            .set_monitors(states, self.watch.skipped());
+        let shown = self.watch.iter();
+        let shown = shown.map(|(monitor, memory)| (monitor.clone(), memory.clone()));
+        self.view.0.store(Arc::new(shown.collect()));
+    }
+
+    fn wait(&self) -> Duration {
+        let now = self.around.clock.now();
+        let next = self.watch.next_due().map(|due| due.since(now));
+        next.map_or(LOOK, |next| next.min(LOOK))
+    }
+}
+
+impl Consequences {
+    fn add(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::RunCheck(run) => self.runs.push(run),
+                Action::Transition(transition) => self.transitions.push(transition),
+                Action::Raise(alert) | Action::Resolve(alert) => self.alerts.push(alert),
+            }
+        }
+    }
+}
+
+/// What the store is to be told.
+enum Measured {
+    Probe(Box<Probe>, Arc<Series>),
+    /// These series end.
+    End(Arc<Series>, Timestamp),
+}
+
+/// Stores measurements until nobody sends any more, as many at once as have come in.
+fn store(mut unstored: mpsc::Receiver<Measured>, around: &Surroundings) {
+    let described = around.sink.describe(&Prober::descriptions());
+    if let Err(error) = described {
+        warn!(%error, "the store refuses the descriptions of probes");
+    }
+    let mut batch = Vec::new();
+    let mut is_taken = true;
+    while let Some(first) = unstored.blocking_recv() {
+        batch.push(first);
+        while let Ok(more) = unstored.try_recv() {
+            batch.push(more);
+        }
+        let mut rows = Vec::new();
+        for measured in &batch {
+            match measured {
+                Measured::Probe(probe, series) => rows.extend(probe.samples(series)),
+                Measured::End(series, at) => rows.extend(series.end(*at)),
+            }
+        }
+        let rows = rows.iter().map(|(labels, at, value)| (labels, *at, *value));
+        let refused = match around.sink.append(&SampleBatch::packed(rows)) {
+            Ok(appended) => {
+                let first = appended.rejected.into_iter().next();
+                first.map(|row| row.reason.to_string())
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        match &refused {
+            Some(reason) if is_taken => warn!(reason, "the store refuses measurements of monitors"),
+            None if !is_taken => info!("the store takes measurements of monitors again"),
+            _ => {}
+        }
+        is_taken = refused.is_none();
+        batch.clear();
+    }
+}
+
+fn row(transition: &Transition) -> MonitorTransition {
+    MonitorTransition {
+        monitor: transition.monitor.to_string(),
+        number: transition.number,
+        from: transition.from.to_string(),
+        to: transition.to.to_string(),
+        at: transition.at,
+        since: transition.since,
+        cause: transition.cause.clone(),
+    }
+}
+
+fn bytes(memory: &Memory) -> Vec<u8> {
+    serde_json::to_vec(memory).expect("invariant: a memory holds only texts and numbers")
+}

@@ -1,0 +1,466 @@
+//! The loop around `alerts::State`: alerts and outcomes go in, notifications come out, and in between everything is written
+//! down.
+//!
+//! One round: take all that waits, apply it, write the new state, the intents and the outcomes in one transaction, and
+//! only then hand notifications on. So a notification that was sent is known to the next start, and one whose outcome
+//! is written is not sent again. If the catalog cannot be written for [`PATIENCE`], messages are sent all the same: that a
+//! disk is full is the very thing that must be told. What was not written is written as soon as it can be.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use alerts::{Action, Event, Notification, Outcome, Routing, State};
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use catalog::{Catalog, Changes};
+use model::{
+    Alert, Clock, ComponentHealth, DeliveryState, HealthState, NotificationQuery, Timestamp,
+};
+use notify::Receivers;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::delivery::{Delivery, Means, Order, Report, Sending};
+use super::journal;
+use super::metrics::AlertingMetrics;
+
+/// Where the state lies in the catalog.
+const KIND: &str = "alerts";
+const KEY: &str = "state";
+
+/// How many batches of alerts may wait; whoever raises them waits then, too.
+const INBOX: usize = 256;
+
+/// How many inputs are taken into one transaction.
+const ROUND_MAX: usize = 10_000;
+
+/// The clock may jump, so it is looked at this often at least.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long notifications wait for a catalog that cannot be written.
+const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(500);
+
+/// While alerts are known the state is written this often, since what it says of the program's absence follows from when
+/// it was written.
+const REFRESH: Duration = Duration::from_secs(15);
+
+/// What is waiting to be written may hold this many entries before the oldest are dropped.
+const UNWRITTEN_MAX: usize = 10_000;
+
+/// Entries that are looked at after a start whether anyone still wants to send them; the rest after the next one.
+const PENDING_MAX: u32 = 1_000;
+
+/// Finished entries of the journal are kept this long and at most in this number.
+const JOURNAL_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+const JOURNAL_MAX: u64 = 100_000;
+const PRUNE: Duration = Duration::from_secs(3600);
+
+/// Whom to tell, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Whom {
+    pub(crate) routing: Routing,
+    pub(crate) receivers: Receivers,
+    /// Where links in messages lead.
+    pub(crate) external_url: String,
+}
+
+enum Input {
+    Alerts(Vec<Alert>),
+    Changed(Box<Whom>),
+}
+
+/// Where alerts are raised; clones lead to the same loop.
+#[derive(Clone)]
+pub(crate) struct Inbox(mpsc::Sender<Input>);
+
+impl Inbox {
+    /// Hands alerts to routing; waits while it is busy.
+    pub(crate) async fn raise(&self, alerts: Vec<Alert>) {
+        if !alerts.is_empty() {
+            // The loop ends after all who raise alerts.
+            let _ = self.0.send(Input::Alerts(alerts)).await;
+        }
+    }
+
+    /// Lets other routes and receivers hold from now on. Blocks while routing is busy.
+    pub(crate) fn change(&self, whom: Whom) {
+        let _ = self.0.blocking_send(Input::Changed(Box::new(whom)));
+    }
+}
+
+/// The loop, before it runs.
+pub(crate) struct Router {
+    state: State,
+    sending: Sending,
+    inputs: mpsc::Receiver<Input>,
+    view: Arc<View>,
+    unwritten: Changes,
+    /// Of the state that others see, and of the one that is written.
+    shown: Option<u64>,
+    revision: Option<u64>,
+    written_at: Option<Duration>,
+    pruned_at: Option<Duration>,
+}
+
+/// What others see of routing.
+#[derive(Default)]
+pub(crate) struct View {
+    trouble: Mutex<Option<(Timestamp, String)>>,
+}
+
+impl View {
+    /// Degraded while the catalog cannot be written.
+    pub(crate) fn health(&self, now: Timestamp) -> ComponentHealth {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, reason, since) = match &*trouble {
+            None => (HealthState::Healthy, String::new(), now),
+            Some((since, reason)) => (HealthState::Degraded, reason.clone(), *since),
+        };
+        ComponentHealth {
+            component: "alerting",
+            state,
+            reason,
+            since,
+        }
+    }
+
+    fn set_trouble(&self, trouble: Option<(Timestamp, String)>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+impl Router {
+    /// Reads the state that the program left behind.
+    ///
+    /// Errors: the catalog cannot be read, or holds a state that this version cannot read.
+    pub(crate) async fn load(
+        catalog: Catalog,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<AlertingMetrics>,
+        whom: Whom,
+    ) -> anyhow::Result<(Self, Inbox)> {
+        let now = clock.now();
+        let last_id = catalog.last_notification_id().await?;
+        let state = match catalog.state(KIND, KEY).await? {
+            None => State::new(whom.routing, last_id + 1),
+            Some(bytes) => State::restore(&bytes, whom.routing, now)
+                .context("the state of alerts in catalog.sqlite")?,
+        };
+        let (inbox, inputs) = mpsc::channel(INBOX);
+        let router = Self {
+            state,
+            sending: Sending {
+                clock,
+                means: Arc::new(ArcSwap::from_pointee(Means {
+                    receivers: whom.receivers,
+                    external_url: whom.external_url,
+                })),
+                catalog,
+                metrics,
+            },
+            inputs,
+            view: Arc::default(),
+            unwritten: Changes::default(),
+            shown: None,
+            revision: None,
+            written_at: None,
+            pruned_at: None,
+        };
+        Ok((router, Inbox(inbox)))
+    }
+
+    /// What others see of the loop.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.clone()
+    }
+
+    /// Routes until `stop`; then what is being sent comes to its end and the state is written once more.
+    ///
+    /// `standing` are the alerts that fire as far as their origins know: those of a monitor's last outage and of rules
+    /// as they were left. They come before anything else, so that nothing seems to be over only because nobody was there to
+    /// say that it is not.
+    pub(crate) async fn run(
+        mut self,
+        standing: Vec<Alert>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let (reports, mut outcomes) = mpsc::channel(INBOX);
+        let mut delivery = Delivery::new(self.sending.clone(), reports);
+        let mut orders = self.left_behind().await?;
+        let now = self.sending.clock.now();
+        for alert in standing {
+            self.apply(Event::Alert(alert), now, &mut orders);
+        }
+        loop {
+            self.round(orders, &mut delivery).await;
+            orders = Vec::new();
+            let wait = self.wait();
+            let (mut input, mut outcome) = (None, None);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                report = outcomes.recv() => outcome = report,
+                taken = self.inputs.recv() => match taken {
+                    Some(taken) => input = Some(taken),
+                    None => break,
+                },
+                () = tokio::time::sleep(wait) => {}
+            }
+            let now = self.sending.clock.now();
+            for _ in 0..ROUND_MAX {
+                match outcome.take().or_else(|| outcomes.try_recv().ok()) {
+                    Some(report) => self.conclude(report, now, &mut orders),
+                    None => break,
+                }
+            }
+            for _ in 0..ROUND_MAX {
+                match input.take().or_else(|| self.inputs.try_recv().ok()) {
+                    Some(input) => self.take(input, now, &mut orders),
+                    None => break,
+                }
+            }
+            self.apply(Event::Tick, now, &mut orders);
+        }
+        // Orders of this last round are in the journal and go out after the next start.
+        let (last, ()) = tokio::join!(
+            async {
+                let mut last = Vec::new();
+                while let Some(report) = outcomes.recv().await {
+                    last.push(report);
+                }
+                last
+            },
+            delivery.stop()
+        );
+        let now = self.sending.clock.now();
+        for report in last {
+            self.conclude(report, now, &mut orders);
+        }
+        while let Ok(input) = self.inputs.try_recv() {
+            self.take(input, now, &mut orders);
+        }
+        self.prepare(&orders);
+        self.write().await.context("the last state of alerts")
+    }
+
+    /// What was to be sent when the program ended, with what the journal knows of it.
+    async fn left_behind(&mut self) -> anyhow::Result<Vec<Order>> {
+        let mut orders = Vec::new();
+        let outstanding: Vec<Notification> = self.state.outstanding().cloned().collect();
+        let now = self.sending.clock.now();
+        for notification in outstanding {
+            let known = self.sending.catalog.notification(notification.id).await?;
+            let (attempts, parts_delivered, state) = known.map_or((0, 0, None), |known| {
+                (known.attempts, known.parts_delivered, Some(known.state))
+            });
+            let outcome = match state {
+                Some(DeliveryState::Delivered) => Outcome::Delivered,
+                Some(DeliveryState::Failed) => Outcome::GaveUp,
+                Some(DeliveryState::Pending) | None => {
+                    info!(
+                        id = notification.id,
+                        receiver = notification.group.receiver,
+                        "a notification was left behind and is sent now"
+                    );
+                    orders.push(Order {
+                        notification,
+                        attempts,
+                        parts_delivered,
+                    });
+                    continue;
+                }
+            };
+            let group = notification.group;
+            let id = notification.id;
+            self.apply(Event::Sent { group, id, outcome }, now, &mut orders);
+        }
+        let pending = NotificationQuery {
+            state: Some(DeliveryState::Pending),
+            limit: PENDING_MAX,
+            ..NotificationQuery::default()
+        };
+        for entry in self.sending.catalog.notifications(&pending).await? {
+            if orders.iter().all(|order| order.notification.id != entry.id) {
+                let error = "its receiver is in the configuration no more";
+                self.unwritten
+                    .finished(entry.id, DeliveryState::Failed, error, now);
+            }
+        }
+        Ok(orders)
+    }
+
+    fn take(&mut self, input: Input, now: Timestamp, orders: &mut Vec<Order>) {
+        match input {
+            Input::Alerts(alerts) => {
+                for alert in alerts {
+                    self.apply(Event::Alert(alert), now, orders);
+                }
+            }
+            Input::Changed(whom) => {
+                let Whom {
+                    routing,
+                    receivers,
+                    external_url,
+                } = *whom;
+                self.sending.means.store(Arc::new(Means {
+                    receivers,
+                    external_url,
+                }));
+                self.apply(Event::Reconfigured(routing), now, orders);
+            }
+        }
+    }
+
+    /// Takes in what became of a notification.
+    fn conclude(&mut self, report: Report, now: Timestamp, orders: &mut Vec<Order>) {
+        let Report {
+            group,
+            id,
+            outcome,
+            attempts,
+            parts_delivered,
+            error,
+        } = report;
+        let state = match outcome {
+            Outcome::Delivered => DeliveryState::Delivered,
+            Outcome::Failed | Outcome::GaveUp => DeliveryState::Failed,
+        };
+        self.unwritten
+            .attempted(id, attempts, parts_delivered, &error)
+            .finished(id, state, &error, now);
+        self.apply(Event::Sent { group, id, outcome }, now, orders);
+    }
+
+    fn apply(&mut self, event: Event, now: Timestamp, orders: &mut Vec<Order>) {
+        for action in self.state.apply(event, now) {
+            match action {
+                Action::Notify(notification) => orders.push(Order {
+                    notification,
+                    attempts: 0,
+                    parts_delivered: 0,
+                }),
+                Action::Refused { labels, limit } => {
+                    self.sending.metrics.refused();
+                    warn!(%labels, limit, "alert refused: as many as the limit are known already");
+                }
+            }
+        }
+    }
+
+    /// Writes what changed and hands the orders on.
+    async fn round(&mut self, orders: Vec<Order>, delivery: &mut Delivery) {
+        if self.shown != Some(self.state.revision()) {
+            self.shown = Some(self.state.revision());
+            let alerts: Vec<Alert> = self.state.alerts().cloned().collect();
+            self.sending
+                .metrics
+                .set_active(&alerts, self.sending.clock.now());
+        }
+        self.prepare(&orders);
+        if !self.unwritten.is_empty() {
+            self.write_patiently(!orders.is_empty()).await;
+        }
+        for order in orders {
+            delivery.send(order);
+        }
+        self.prune().await;
+    }
+
+    /// Adds to what is to be written: intents, and the state if it must be kept as it is now.
+    fn prepare(&mut self, orders: &[Order]) {
+        for order in orders {
+            let group = &order.notification.group;
+            let means = self.sending.means.load();
+            let integration = means.receivers.get(&group.receiver, &group.integration);
+            let target = integration.map_or_else(String::new, |integration| integration.target());
+            let record = journal::record(&order.notification, target);
+            self.unwritten.intend(record);
+        }
+        let now = self.sending.clock.monotonic();
+        let is_stale = self
+            .written_at
+            .is_none_or(|at| now.saturating_sub(at) >= REFRESH)
+            && self.state.alerts().next().is_some();
+        if self.revision != Some(self.state.revision()) || is_stale || !orders.is_empty() {
+            self.unwritten.put_state(KIND, KEY, self.state.snapshot());
+        }
+    }
+
+    async fn write_patiently(&mut self, is_urgent: bool) {
+        let started = self.sending.clock.monotonic();
+        let now = self.sending.clock.now();
+        let was_healthy = self.view.health(now).state == HealthState::Healthy;
+        loop {
+            let Err(error) = self.write().await else {
+                self.view.set_trouble(None);
+                return;
+            };
+            if self.view.health(now).state == HealthState::Healthy {
+                error!(%error, "the state of alerts cannot be written; it is tried again");
+                let reason = format!("catalog.sqlite cannot be written: {error}");
+                self.view.set_trouble(Some((now, reason)));
+            }
+            let waited = self.sending.clock.monotonic().saturating_sub(started);
+            // Once it is known that nothing can be written, nobody waits for it again.
+            if !was_healthy || !is_urgent || waited >= PATIENCE {
+                return;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn write(&mut self) -> Result<(), catalog::Error> {
+        let revision = self.state.revision();
+        let written = self.sending.catalog.commit(self.unwritten.clone()).await;
+        match &written {
+            Ok(()) => {
+                self.unwritten = Changes::default();
+                self.revision = Some(revision);
+                self.written_at = Some(self.sending.clock.monotonic());
+            }
+            // It would be refused again; the state that belongs to it is written anew.
+            Err(catalog::Error::Refused(reason)) => {
+                error!(
+                    reason,
+                    "the journal refuses an entry: what was to be written with it is dropped"
+                );
+                self.unwritten = Changes::default();
+                self.revision = None;
+            }
+            Err(_) if self.unwritten.len() > UNWRITTEN_MAX => {
+                error!("too much could not be written: the journal loses entries");
+                self.unwritten = Changes::default();
+                self.revision = None;
+            }
+            Err(_) => {}
+        }
+        written
+    }
+
+    async fn prune(&mut self) {
+        let now = self.sending.clock.monotonic();
+        if self
+            .pruned_at
+            .is_some_and(|at| now.saturating_sub(at) < PRUNE)
+        {
+            return;
+        }
+        self.pruned_at = Some(now);
+        let before = self.sending.clock.now() - JOURNAL_KEPT;
+        match self.sending.catalog.prune(before, JOURNAL_MAX).await {
+            // One call does not remove more than a little, so that nobody waits for it; the next round goes on.
+            Ok(removed) if removed > 0 => self.pruned_at = None,
+            Ok(_) => {}
+            Err(error) => warn!(%error, "old entries of the journal cannot be removed"),
+        }
+    }
+
+    /// How long until something is due.
+    fn wait(&self) -> Duration {
+        let now = self.sending.clock.now();
+        let next = self.state.next_wake().map(|wake| wake.since(now));
+        next.map_or(LOOK, |next| next.min(LOOK))
+    }
+}
