@@ -217,13 +217,14 @@ impl World {
                 rules.evaluations, rules.failures, rules.samples, rules.given_out, rules.ended,
             ),
             format!(
-                "alerts: {} taken in, {} notifications ({} repetitions), {} tries failed, {} given up, {} heard twice",
+                "alerts: {} taken in, {} notifications ({} repetitions), {} tries failed, {} given up, {} heard twice, {} ends never told",
                 told.alerts,
                 told.notifications,
                 told.repeats,
                 told.failed,
                 told.given_up,
                 told.doubles,
+                told.hopeless,
             ),
         ];
         lines.join("\n")

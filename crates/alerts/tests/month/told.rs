@@ -48,6 +48,7 @@ pub(crate) struct Totals {
     pub(crate) failed: u64,
     pub(crate) given_up: u64,
     pub(crate) doubles: u64,
+    pub(crate) hopeless: u64,
 }
 
 /// A step on the way of a notification.
@@ -121,6 +122,13 @@ impl Told {
         let before = self.state.revision();
         let actions = self.state.apply(event, at(now));
         let expected = self.model.decide(now);
+        for (key, labels) in self.model.hopeless.drain(..) {
+            // The receiver goes on believing that it fires, until it hears of it again.
+            self.totals.hopeless += 1;
+            if let Some(heard) = self.heard.get_mut(&key) {
+                heard.firing.remove(&labels);
+            }
+        }
         let mut expected: BTreeMap<Key, Decision> = expected.into_iter().collect();
         let mut notifications = Vec::new();
         for action in actions {

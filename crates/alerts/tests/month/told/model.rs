@@ -20,6 +20,8 @@ const HOPELESS: i64 = 5 * DAY;
 pub(crate) struct Model {
     pub(crate) alerts: BTreeMap<Labels, Alert>,
     pub(crate) groups: BTreeMap<Key, Group>,
+    /// Ends that could not be told for days, and will not be.
+    pub(crate) hopeless: Vec<(Key, Labels)>,
     /// When the process began, or went on.
     disturbed_at: i64,
 }
@@ -126,7 +128,9 @@ impl Model {
             if group.due > now {
                 continue;
             }
-            group.let_go(&self.alerts, now, self.disturbed_at);
+            let hopeless = group.let_go(&self.alerts, now, self.disturbed_at);
+            let hopeless = hopeless.into_iter().map(|labels| (key.clone(), labels));
+            self.hopeless.extend(hopeless);
             if let Some(decision) = group.decide(&self.alerts, now) {
                 group.check_in_time(&decision, self.disturbed_at);
                 group.decisions.push(decision.clone());
@@ -355,9 +359,15 @@ impl Group {
         self.due = self.due.max(self.not_before);
     }
 
-    /// Alerts of which nothing is to be told any more leave.
-    fn let_go(&mut self, alerts: &BTreeMap<Labels, Alert>, now: i64, disturbed_at: i64) {
+    /// Alerts of which nothing is to be told any more leave; gives those whose end should have been told.
+    fn let_go(
+        &mut self,
+        alerts: &BTreeMap<Labels, Alert>,
+        now: i64,
+        disturbed_at: i64,
+    ) -> Vec<Labels> {
         let gave_up = self.gave_up();
+        let mut hopeless = Vec::new();
         for labels in self.stays.keys().cloned().collect::<Vec<_>>() {
             let alert = &alerts[&labels];
             if fires(alert, now) {
@@ -370,8 +380,12 @@ impl Group {
             }
             if !is_told || !self.aim.sends_resolved || gave_up && now - ended > HOPELESS {
                 self.stays.remove(&labels);
+                if is_told && self.aim.sends_resolved {
+                    hopeless.push(labels);
+                }
             }
         }
+        hopeless
     }
 
     fn decide(&self, alerts: &BTreeMap<Labels, Alert>, now: i64) -> Option<Decision> {
