@@ -11,6 +11,7 @@
 pub(crate) mod delivery;
 pub(crate) mod evaluation;
 pub(crate) mod journal;
+mod measurements;
 pub(crate) mod metrics;
 pub(crate) mod monitoring;
 pub(crate) mod routing;

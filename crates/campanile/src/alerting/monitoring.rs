@@ -11,13 +11,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use catalog::{Catalog, Changes, MonitorTransition};
 use collect::probe::{Probe, Prober, Series};
-use model::{Alert, Clock, Labels, SampleBatch, SampleSink, Timestamp};
+use model::{Alert, Clock, Labels, SampleSink, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use uptime::{Action, Event, Memory, Monitor, Outcome, Run, State, Transition, Watch};
 
+use super::measurements::Measurements;
 use super::metrics::AlertingMetrics;
 use super::routing::Inbox;
 
@@ -29,9 +30,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How often memories are written that changed without anything to tell, such as the slot that was begun last.
 const REMEMBER: Duration = Duration::from_secs(30);
-
-/// Results that wait for the store; more would mean that it is stuck, and then the oldest measurements are the least loss.
-const UNSTORED_MAX: usize = 10_000;
 
 /// What the loop reaches.
 #[derive(Clone)]
@@ -144,32 +142,34 @@ impl Monitoring {
         mut changes: mpsc::Receiver<Vec<Monitor>>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let (probes, unstored) = mpsc::channel(UNSTORED_MAX);
         let mut storing = JoinSet::new();
-        let around = self.around.clone();
-        storing.spawn_blocking(move || store(unstored, &around));
+        let (clock, sink) = (self.around.clock.clone(), self.around.sink.clone());
+        let mut measurements = Measurements::start(clock, sink, &mut storing);
         let pulse = self.around.prober.clone();
         let ended = stop.clone();
         storing.spawn(async move { pulse.pulse(ended).await });
         loop {
-            let wait = self.wait();
+            let gathered = measurements.due_in().unwrap_or(LOOK);
+            let wait = self.wait().min(gathered);
             let mut done = Vec::new();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(monitors) = changes.recv() => self.change(monitors, &inbox, &probes).await,
+                Some(monitors) = changes.recv() => self.change(monitors, &inbox, &mut measurements).await,
                 Some(ended) = self.checks.join_next_with_id() => done.push(ended),
                 () = tokio::time::sleep(wait) => {}
             }
             while let Some(ended) = self.checks.try_join_next_with_id() {
                 done.push(ended);
             }
-            self.turn(done, &inbox, &probes).await;
+            self.turn(done, &inbox, &mut measurements).await;
+            measurements.hand_over_if_due();
         }
         // A check that is broken off has no result; its slot is over.
         self.checks.shutdown().await;
         self.remember(true).await;
-        drop(probes);
+        measurements.hand_over();
+        drop(measurements);
         while storing.join_next().await.is_some() {}
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Monitoring {
         &mut self,
         done: Vec<Result<(Id, Probe), JoinError>>,
         inbox: &Inbox,
-        probes: &mpsc::Sender<Measured>,
+        measurements: &mut Measurements,
     ) {
         let now = self.around.clock.now();
         let mut consequences = Consequences::default();
@@ -197,13 +197,7 @@ impl Monitoring {
                 continue;
             };
             if let (Some(probe), Some(named)) = (probe, self.series.get(&run.monitor)) {
-                let measured = Measured::Probe(Box::new(probe), named.series.clone());
-                if probes.try_send(measured).is_err() {
-                    warn!(
-                        monitor = &*run.monitor,
-                        "the store does not keep up: a measurement is lost"
-                    );
-                }
+                measurements.add(probe, named.series.clone());
             }
             let event = Event::Finished {
                 monitor: run.monitor.clone(),
@@ -267,10 +261,11 @@ impl Monitoring {
             let Some((_, memory)) = self.watch.get(&name) else {
                 continue;
             };
-            // A row of failures must go on where it was; a slot alone can wait.
+            // A row of failures that is no outage yet must go on where it was; a slot alone can wait.
             let known = self.written.get(&name);
             let is_known = known.is_some_and(|known| {
-                known.number == memory.number && known.failures == memory.failures
+                let counts = memory.state == State::Pending;
+                known.number == memory.number && (!counts || known.failures == memory.failures)
             });
             if !is_known {
                 changes.put_state(KIND, &name, bytes(memory));
@@ -329,12 +324,12 @@ impl Monitoring {
         &mut self,
         monitors: Vec<Monitor>,
         inbox: &Inbox,
-        probes: &mpsc::Sender<Measured>,
+        measurements: &mut Measurements,
     ) {
         let now = self.around.clock.now();
         let actions = self.watch.apply(Event::Configured(monitors.clone()), now);
         for series in self.name_series(&monitors) {
-            let _ = probes.send(Measured::End(series, now)).await;
+            measurements.end(series, now);
         }
         let mut consequences = Consequences::default();
         consequences.add(actions);
@@ -391,51 +386,6 @@ impl Consequences {
                 Action::Raise(alert) | Action::Resolve(alert) => self.alerts.push(alert),
             }
         }
-    }
-}
-
-/// What the store is to be told.
-enum Measured {
-    Probe(Box<Probe>, Arc<Series>),
-    /// These series end.
-    End(Arc<Series>, Timestamp),
-}
-
-/// Stores measurements until nobody sends any more, as many at once as have come in.
-fn store(mut unstored: mpsc::Receiver<Measured>, around: &Surroundings) {
-    let described = around.sink.describe(&Prober::descriptions());
-    if let Err(error) = described {
-        warn!(%error, "the store refuses the descriptions of probes");
-    }
-    let mut batch = Vec::new();
-    let mut is_taken = true;
-    while let Some(first) = unstored.blocking_recv() {
-        batch.push(first);
-        while let Ok(more) = unstored.try_recv() {
-            batch.push(more);
-        }
-        let mut rows = Vec::new();
-        for measured in &batch {
-            match measured {
-                Measured::Probe(probe, series) => rows.extend(probe.samples(series)),
-                Measured::End(series, at) => rows.extend(series.end(*at)),
-            }
-        }
-        let rows = rows.iter().map(|(labels, at, value)| (labels, *at, *value));
-        let refused = match around.sink.append(&SampleBatch::packed(rows)) {
-            Ok(appended) => {
-                let first = appended.rejected.into_iter().next();
-                first.map(|row| row.reason.to_string())
-            }
-            Err(error) => Some(error.to_string()),
-        };
-        match &refused {
-            Some(reason) if is_taken => warn!(reason, "the store refuses measurements of monitors"),
-            None if !is_taken => info!("the store takes measurements of monitors again"),
-            _ => {}
-        }
-        is_taken = refused.is_none();
-        batch.clear();
     }
 }
 

@@ -10,7 +10,7 @@ use catalog::Catalog;
 use collect::probe::{self, Prober};
 use model::{Alert, Clock, ComponentHealth, MetricFamily, Timestamp};
 use server::RuleGroup;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 use tsdb::Store;
 
@@ -109,9 +109,8 @@ impl Alerting {
         let stop = watching.stop.clone();
         let evaluating = evaluator.run(inbox.clone(), settings_changes, stop.clone());
         watching.tasks.spawn(evaluating);
-        watching
-            .tasks
-            .spawn(monitoring.run(inbox, watched_changes, stop));
+        let checking = monitoring.run(inbox, watched_changes, stop);
+        watching.tasks.spawn(on_own_thread("checks", checking));
         Ok((alerting, Loops { watching, routing }))
     }
 
@@ -162,6 +161,27 @@ impl Alerting {
     pub(super) fn catalog(&self) -> &Catalog {
         &self.catalog
     }
+}
+
+/// Runs a loop on a thread of its own, so that nothing else that the program does makes it late, and so that what it
+/// starts wakes no other thread.
+async fn on_own_thread(
+    name: &str,
+    work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (done, ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            let result = runtime.block_on(work);
+            // Nobody waits any more only if the program is at its end.
+            let _ = done.send(result);
+            runtime.shutdown_background();
+        })?;
+    ended.await.context("the thread ended in a panic")?
 }
 
 fn whom(config: &Config, address: SocketAddr) -> Whom {
