@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::{GroupDefinition, RuleDefinition, RuleKind, Template};
 
+/// How often; a few queries cost little, and nobody wants to wait a minute for the first look.
+const INTERVAL: Duration = Duration::from_secs(15);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The default rules of a host; each is about something that a person has to do something about.
@@ -25,7 +27,7 @@ pub(crate) fn group(name: &str, rules: Vec<RuleDefinition>) -> GroupDefinition {
     GroupDefinition {
         file: String::new(),
         name: name.to_owned(),
-        interval: None,
+        interval: Some(INTERVAL),
         limit: 0,
         query_offset: None,
         rules,

@@ -7,6 +7,7 @@
 )]
 
 mod alerting;
+mod alerting_reload;
 mod check;
 mod configuration;
 mod durability;
