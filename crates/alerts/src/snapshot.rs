@@ -131,6 +131,9 @@ type Pairs = BTreeMap<String, String>;
 struct SavedAlert {
     labels: Pairs,
     annotations: Pairs,
+    /// Its bits, since JSON knows neither NaN nor infinity.
+    #[serde(default)]
+    value_bits: Option<u64>,
     starts_at: i64,
     ends_at: i64,
     generator_url: String,
@@ -175,6 +178,7 @@ impl SavedAlert {
         Self {
             labels: pairs(&alert.labels),
             annotations: alert.annotations.clone(),
+            value_bits: alert.value.map(f64::to_bits),
             starts_at: alert.starts_at.as_millis(),
             ends_at: alert.ends_at.as_millis(),
             generator_url: alert.generator_url.clone(),
@@ -185,6 +189,7 @@ impl SavedAlert {
         Ok(Alert {
             labels: labels(self.labels)?,
             annotations: self.annotations,
+            value: self.value_bits.map(f64::from_bits),
             starts_at: Timestamp::from_millis(self.starts_at),
             ends_at: Timestamp::from_millis(self.ends_at),
             generator_url: self.generator_url,

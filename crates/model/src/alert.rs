@@ -11,6 +11,8 @@ pub struct Alert {
     pub labels: Labels,
     /// What a person should know, by name: summary, description …
     pub annotations: BTreeMap<String, String>,
+    /// What was measured when it was raised last, if that is a number.
+    pub value: Option<f64>,
     /// Since when it fires.
     pub starts_at: Timestamp,
     /// When it ended, or when it is taken to have ended unless it is raised again.

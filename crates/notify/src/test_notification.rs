@@ -22,6 +22,7 @@ pub fn test_notification(receiver: &str, integration: &str, now: Timestamp) -> N
     let alert = Alert {
         labels: labels.clone(),
         annotations: texts.into_iter().map(pair).collect::<BTreeMap<_, _>>(),
+        value: None,
         starts_at: now,
         ends_at: now + Duration::from_secs(300),
         generator_url: String::new(),

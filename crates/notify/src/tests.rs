@@ -57,6 +57,7 @@ pub(crate) fn alert(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> No
         alert: Alert {
             labels: Labels::from_pairs(labels.iter().copied()).unwrap(),
             annotations: annotations.iter().map(pair).collect::<BTreeMap<_, _>>(),
+            value: None,
             starts_at: NOW - Duration::from_secs(725),
             ends_at: NOW + Duration::from_secs(240),
             generator_url: String::new(),

@@ -250,6 +250,7 @@ fn given_out(alert: &ActiveAlert, ends_at: Timestamp, generator_url: String) -> 
     Alert {
         labels: alert.labels.clone(),
         annotations: alert.annotations.clone(),
+        value: Some(alert.value),
         starts_at: alert.fired_at.unwrap_or(alert.active_at),
         ends_at,
         generator_url,

@@ -64,6 +64,7 @@ impl Outage {
                 .into_iter()
                 .map(|(name, text)| (name.to_owned(), text))
                 .collect(),
+            value: None,
             starts_at: self.started_at,
             ends_at: self.ended_at.unwrap_or(Timestamp::MAX),
             generator_url: String::new(),

@@ -83,6 +83,7 @@ fn alert(labels: Labels, starts_at: Timestamp, ends_at: Timestamp) -> Alert {
     Alert {
         labels,
         annotations: BTreeMap::from([("summary".to_owned(), "it is so".to_owned())]),
+        value: Some(f64::INFINITY),
         starts_at,
         ends_at,
         generator_url: String::new(),

@@ -536,6 +536,7 @@ fn alert(name: &str, trouble: &Trouble) -> Alert {
         annotations: annotations
             .map(|(name, text)| (name.to_owned(), text))
             .into(),
+        value: None,
         starts_at: at(trouble.started),
         ends_at: trouble.ended.map_or(Timestamp::MAX, at),
         generator_url: String::new(),

@@ -14,8 +14,9 @@ const TEXT_MAX: usize = 600;
 /// How long the list of labels may be, in characters.
 const LABELS_MAX: usize = 300;
 
-/// Links that people write into annotations, and what they are called.
-const LINKS: [(&str, &str); 4] = [
+/// Links that stand in annotations, and what they are called.
+const LINKS: [(&str, &str); 5] = [
+    ("url", "Open"),
     ("runbook_url", "Runbook"),
     ("runbook", "Runbook"),
     ("dashboard_url", "Dashboard"),
@@ -89,6 +90,22 @@ impl<'a> Report<'a> {
     }
 }
 
+/// A number as people read it: six digits that count, more only in whole numbers.
+fn measured(value: f64) -> String {
+    let rounded = format!("{value:.5e}").parse().unwrap_or(value);
+    let shown = if value == value.trunc() {
+        value
+    } else {
+        rounded
+    };
+    match shown.abs() {
+        size if size != 0.0 && !(1e-6..1e15).contains(&size) && size.is_finite() => {
+            format!("{shown:e}")
+        }
+        _ => shown.to_string(),
+    }
+}
+
 impl Entry {
     fn new(notified: &NotifiedAlert, common: &overlap::Pairs, now: Timestamp) -> Self {
         let alert = &notified.alert;
@@ -100,7 +117,8 @@ impl Entry {
         let name = alert.labels.get("alertname").unwrap_or("alert");
         let summary = annotation(&["summary", "title"]);
         let description = annotation(&["description", "message"]).unwrap_or_default();
-        let value = annotation(&["value"]).map_or(String::new(), |value| format!("Value: {value}"));
+        let value = annotation(&["value"]).or_else(|| alert.value.map(measured));
+        let value = value.map_or(String::new(), |value| format!("Value: {value}"));
         let own = alert
             .labels
             .iter()

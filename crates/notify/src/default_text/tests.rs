@@ -97,3 +97,30 @@ fn what_alerts_say_is_no_markup() {
         assert!(!marked.contains("javascript:"), "{marked}");
     }
 }
+
+#[test]
+fn a_rule_tells_its_value_in_six_digits_unless_its_author_wrote_one() {
+    for (value, shown) in [
+        (97.253_417_9, "Value: 97.2534"),
+        (1.0, "Value: 1"),
+        (0.0, "Value: 0"),
+        (1_234_567_890.0, "Value: 1234567890"),
+        (1.5e-9, "Value: 1.5e-9"),
+        (6.02e23, "Value: 6.02e23"),
+        (f64::INFINITY, "Value: inf"),
+        (f64::NAN, "Value: NaN"),
+    ] {
+        let mut notification = notification();
+        let mut told = alert(&[("alertname", "A")], &[]);
+        told.alert.value = Some(value);
+        notification.alerts = vec![told.clone()];
+        let text = DefaultText::new(&notification, URL).plain();
+        assert!(text.lines().any(|line| line.trim() == shown), "{text}");
+        told.alert
+            .annotations
+            .insert("value".to_owned(), "full".to_owned());
+        notification.alerts = vec![told];
+        let text = DefaultText::new(&notification, URL).plain();
+        assert!(text.contains("Value: full"), "{text}");
+    }
+}

@@ -105,6 +105,7 @@ async fn outages_of_monitors_stand_after_the_alerts_of_rules() {
     bench.behind.lock().unwrap().outages = vec![Alert {
         labels: Labels::from_pairs(labels).unwrap(),
         annotations: [("summary".to_owned(), "shop is down".to_owned())].into(),
+        value: None,
         starts_at: Timestamp::from_millis(1_760_000_000_000),
         ends_at: Timestamp::MAX,
         generator_url: String::new(),

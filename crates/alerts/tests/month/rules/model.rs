@@ -477,6 +477,7 @@ fn alert(labels: &Labels, verdict: Verdict, ends_at: i64, generator_url: String)
     Alert {
         labels: labels.clone(),
         annotations: (*verdict.annotations).clone(),
+        value: Some(verdict.value),
         starts_at: Timestamp::from_millis(verdict.fired_at.unwrap()),
         ends_at: Timestamp::from_millis(ends_at),
         generator_url,
