@@ -1,4 +1,4 @@
-//! docs/monitoring-and-alerting.md stays true: its examples are read, and its lists of metrics are whole.
+//! docs/monitoring-and-alerting.md and the README stay true: examples are read, and the lists of metrics are whole.
 //!
 //! A block of YAML begins with the name of its file. All files lie in one directory, and each `campanile.yml` is read there.
 
@@ -70,10 +70,26 @@ fn every_example_of_the_guide_is_read_without_a_warning() {
         let groups = config.alerting.groups.into_iter();
         rules.extend(groups.flat_map(|group| group.rules).map(|rule| rule.name));
     }
-    assert_eq!(configurations.len(), 6);
+    assert_eq!(configurations.len(), 4);
     let told = ["ops", "nobody", "on-call", "ops", "on-call"];
     assert_eq!(receivers, told);
     assert!(rules.contains(&"disk:used:ratio".to_owned()), "{rules:?}");
+}
+
+#[test]
+fn the_example_of_the_readme_is_read_as_it_is() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let page = fs::read_to_string(path).unwrap();
+    let [example] = blocks(&page, "yaml")[..] else {
+        panic!("there is one example");
+    };
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "campanile.yml", example);
+    let file = directory.path().join("campanile.yml");
+    let config = load(Some(&file), &Overrides::default(), &Environment::default()).unwrap();
+    assert_eq!(config.warnings, []);
+    assert_eq!(config.alerting.monitors.len(), 1);
+    assert_eq!(config.alerting.groups[0].rules[0].name, "HostDiskFull");
 }
 
 #[test]
