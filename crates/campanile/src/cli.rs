@@ -63,7 +63,7 @@ pub(crate) struct ServeArgs {
     /// The address to listen on [env: CAMPANILE_LISTEN] [default: 127.0.0.1:9595]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
-    /// Where samples are kept [env: CAMPANILE_DATA_DIR] [default: ./data]
+    /// Where all that is kept lies [env: CAMPANILE_DATA_DIR] [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,
     /// Whether users must log in: only "off" exists yet [env: CAMPANILE_AUTH] [default: off]
@@ -91,7 +91,7 @@ pub(crate) enum CheckCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Check files in Alertmanager's format: their routes and the names of their receivers
+    /// Check files in Alertmanager's format: their routes, receivers and templates
     Alertmanager {
         /// The files, YAML or JSON by their ending
         #[arg(required = true, value_name = "FILE")]

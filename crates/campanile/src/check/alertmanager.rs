@@ -1,4 +1,4 @@
-//! A file in Alertmanager's format: the tree of routes and the names of its receivers.
+//! A file in Alertmanager's format: the tree of routes and the receivers, read as `serve` reads them.
 
 use std::fmt;
 use std::path::Path;

@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p campanile` writes the expected messages and the reference page anew.
 
+mod guide;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
