@@ -13,8 +13,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use alerts::{GroupId, Notification, Outcome};
@@ -120,7 +122,7 @@ impl Delivery {
             self.workers.spawn(worker.run(orders, self.stop.clone()));
             queue
         });
-        // A worker ends only with the program, or by a panic that has been logged; then the next start sends.
+        // A worker ends only with the program; then the next start sends.
         let _ = queue.send(order);
         while self.workers.try_join_next().is_some() {}
     }
@@ -428,6 +430,13 @@ async fn finish_unless_stopped(
     stop: &CancellationToken,
 ) -> Option<Tried> {
     let mut attempt: Pin<&mut _> = std::pin::pin!(attempt);
+    // A mistake of ours in one message must neither take those behind it along nor leave its group waiting for ever.
+    let mut attempt = std::future::poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(context))).unwrap_or_else(|_| {
+            let error = "sending it ended in a panic: this is a mistake in the program";
+            Poll::Ready(Tried::Permanent(error.to_owned()))
+        })
+    });
     tokio::select! {
         biased;
         tried = &mut attempt => return Some(tried),
@@ -443,3 +452,6 @@ async fn sleep_until(wake: Option<Duration>, now: Duration) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;
