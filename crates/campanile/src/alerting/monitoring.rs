@@ -33,6 +33,9 @@ const REMEMBER: Duration = Duration::from_secs(30);
 /// Results that wait for the store; more would mean that it is stuck, and then the oldest measurements are the least loss.
 const UNSTORED_MAX: usize = 10_000;
 
+/// Changes of state that wait for a catalog that cannot be written; more are lost to the history, not to people.
+const UNWRITTEN_MAX: usize = 10_000;
+
 /// What the loop reaches.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
@@ -71,6 +74,8 @@ pub(crate) struct Monitoring {
     view: Arc<View>,
     /// What the catalog holds.
     written: HashMap<Arc<str>, Memory>,
+    /// Changes of state, with the memories that belong to them, that the catalog could not take yet.
+    unwritten: Changes,
     remembered_at: Duration,
 }
 
@@ -126,6 +131,7 @@ impl Monitoring {
             runs: HashMap::new(),
             view: Arc::default(),
             written,
+            unwritten: Changes::default(),
         };
         monitoring.name_series(&monitors);
         monitoring.show();
@@ -278,15 +284,44 @@ impl Monitoring {
             }
         }
         if !changes.is_empty() {
-            match self.around.catalog.commit(changes).await {
+            match self.write(&changes).await {
                 Ok(()) => self.written.extend(written),
-                // What is not written is written with the next memories; a person must be told all the same.
-                Err(error) => warn!(%error, "the state of monitors cannot be written"),
+                // It is written with the next ones; a person must be told all the same.
+                Err(error) if self.unwritten.len() < UNWRITTEN_MAX => {
+                    warn!(%error, "the state of monitors cannot be written");
+                    self.unwritten.extend(changes);
+                }
+                Err(error) => {
+                    warn!(%error, "too much could not be written: the history of monitors loses changes");
+                    self.unwritten = Changes::default();
+                }
             }
             self.show();
         }
         inbox.raise(consequences.alerts).await;
         self.remember(false).await;
+    }
+
+    /// Writes changes, and before them those that could not be written yet.
+    async fn write(&mut self, changes: &Changes) -> Result<(), catalog::Error> {
+        let mut all = self.unwritten.clone();
+        all.extend(changes.clone());
+        match self.around.catalog.commit(all.clone()).await {
+            // It would be refused again, and must not take the others with it.
+            Err(catalog::Error::Refused(_)) => {
+                for change in all.apart() {
+                    match self.around.catalog.commit(change).await {
+                        Err(catalog::Error::Refused(reason)) => {
+                            warn!(reason, "the catalog refuses what a monitor has to keep");
+                        }
+                        other => other?,
+                    }
+                }
+            }
+            other => other?,
+        }
+        self.unwritten = Changes::default();
+        Ok(())
     }
 
     /// Writes all memories that are others than those written, if it is time to.
@@ -309,10 +344,10 @@ impl Monitoring {
         for gone in self.written.keys().filter(|name| !names.contains(name)) {
             changes.delete_state(KIND, gone).delete_transitions(gone);
         }
-        if changes.is_empty() {
+        if changes.is_empty() && self.unwritten.is_empty() {
             return;
         }
-        match self.around.catalog.commit(changes).await {
+        match self.write(&changes).await {
             Ok(()) => {
                 let memories = memories.into_iter();
                 self.written = memories
@@ -331,6 +366,8 @@ impl Monitoring {
         inbox: &Inbox,
         probes: &mpsc::Sender<Measured>,
     ) {
+        // One that was removed a moment ago and comes back begins anew, also in the catalog.
+        self.remember(true).await;
         let now = self.around.clock.now();
         let actions = self.watch.apply(Event::Configured(monitors.clone()), now);
         for series in self.name_series(&monitors) {
@@ -454,3 +491,6 @@ fn row(transition: &Transition) -> MonitorTransition {
 fn bytes(memory: &Memory) -> Vec<u8> {
     serde_json::to_vec(memory).expect("invariant: a memory holds only texts and numbers")
 }
+
+#[cfg(test)]
+mod tests;
