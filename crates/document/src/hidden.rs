@@ -31,7 +31,7 @@ const TELLING: [&str; 17] = [
 ];
 
 /// Names that are so short that they stand in many others.
-const TELLING_ALONE: [&str; 5] = ["auth", "key", "pass", "pwd", "user_key"];
+const TELLING_ALONE: [&str; 4] = ["key", "pass", "pwd", "user_key"];
 
 /// Words that a misspelt key may have meant; its value is as secret.
 const MEANT: [&str; 5] = [
