@@ -3,6 +3,9 @@
 //! Time in which the program did not run counts for nobody. Nothing could be raised again meanwhile, so what fired is
 //! taken to fire as much longer; and what became due meanwhile waits that long again, at most `group_wait`, so that
 //! alerts can come in before groups are told. A short restart costs as much as it lasted; a long one brings no storm.
+//!
+//! A clock that was set back would leave all moments in a future that takes hours to come, and whatever is raised
+//! meanwhile would seem to be over already. So moments move with it: what lay ahead lies as far ahead, what has passed has passed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,6 +50,17 @@ impl State {
         serde_json::to_vec(&saved).expect("invariant: only texts, numbers and lists are saved")
     }
 
+    /// Goes on at `now` after a time in which nobody looked, or after the clock was set, as after a restart.
+    ///
+    /// [`State::apply`] takes a step back for none and a leap forward for time in which alerts were not raised again.
+    pub fn resume(&mut self, now: Timestamp) {
+        let (revision, alerts_max) = (self.revision, self.alerts_max);
+        *self = Self::restore(&self.snapshot(), self.routing.clone(), now)
+            .expect("invariant: a state reads what it has written");
+        self.revision = self.revision.max(revision) + 1;
+        self.alerts_max = alerts_max;
+    }
+
     /// A state as it was saved, under the routes of today; they may be others than those of yesterday.
     ///
     /// First save it again, then send what is [`State::outstanding`], then go on with [`crate::Event::Tick`].
@@ -65,8 +79,8 @@ impl State {
             )));
         }
         let saved_at = Timestamp::from_millis(saved.saved_at);
-        let now = now.max(saved_at);
         let downtime = now.since(saved_at);
+        let shift = Shift { saved_at, now };
         let mut state = Self::new(routing.clone(), saved.next_id);
         state.now = now;
         for alert in saved.alerts {
@@ -74,6 +88,8 @@ impl State {
             if !alert.is_resolved(saved_at) {
                 alert.ends_at = alert.ends_at + downtime;
             }
+            alert.starts_at = shift.of(alert.starts_at);
+            alert.ends_at = shift.of(alert.ends_at);
             let groups = BTreeSet::new();
             state
                 .alerts
@@ -81,6 +97,7 @@ impl State {
         }
         for saved in saved.groups {
             let (id, mut group) = saved.into_group()?;
+            shift.group(&mut group);
             group.not_before = hold(&group, saved_at, now);
             let id = Arc::new(id);
             for labels in group.members.keys() {
@@ -98,6 +115,38 @@ impl State {
         }
         state.reconfigure(routing);
         Ok(state)
+    }
+}
+
+/// From the time of a clock that has been set back since to the time of today; no shift if it has not.
+struct Shift {
+    saved_at: Timestamp,
+    now: Timestamp,
+}
+
+impl Shift {
+    fn of(&self, moment: Timestamp) -> Timestamp {
+        let back = self.saved_at.since(self.now);
+        if back.is_zero() || moment == Timestamp::MAX {
+            return moment;
+        }
+        if moment > self.saved_at {
+            return moment - back;
+        }
+        moment.min(self.now)
+    }
+
+    fn group(&self, group: &mut Group) {
+        group.first_at = self.of(group.first_at);
+        group.not_before = self.of(group.not_before);
+        group.decided_at = group.decided_at.map(|at| self.of(at));
+        group.delivered_at = group.delivered_at.map(|at| self.of(at));
+        for member in group.members.values_mut() {
+            member.since = self.of(member.since);
+        }
+        for until in group.cooling.values_mut() {
+            *until = self.of(*until);
+        }
     }
 }
 

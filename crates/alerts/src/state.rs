@@ -25,8 +25,8 @@ pub struct State {
     queue: BTreeSet<(Timestamp, Arc<GroupId>)>,
     pub(crate) next_id: u64,
     pub(crate) now: Timestamp,
-    revision: u64,
-    alerts_max: usize,
+    pub(crate) revision: u64,
+    pub(crate) alerts_max: usize,
 }
 
 /// An alert and the groups that it is in.
@@ -51,7 +51,8 @@ impl State {
         }
     }
 
-    /// Takes an event in and gives what is to be done now. A `now` before the last one counts as the last one.
+    /// Takes an event in and gives what is to be done now. A `now` before the last one counts as the last one; after a
+    /// clock was set, [`State::resume`] comes first.
     pub fn apply(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
         self.now = self.now.max(now);
         let mut actions = Vec::new();

@@ -55,7 +55,12 @@ fn check_config(files: &[std::path::PathBuf]) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for file in files {
         match config::load(Some(file), &Overrides::default(), &environment) {
-            Ok(_) => _ = print(format!("{}: no problems found\n", file.display()).as_bytes()),
+            Ok(config) => {
+                for warning in &config.warnings {
+                    print_error(&format!("warning: {warning}\n"));
+                }
+                print(format!("{}: no problems found\n", file.display()).as_bytes());
+            }
             Err(problems) => {
                 print_error(&format!("{problems}\n"));
                 code = ExitCode::FAILURE;

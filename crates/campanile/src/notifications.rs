@@ -137,7 +137,7 @@ async fn history(
     Ok((text, true))
 }
 
-/// The data directory of the configuration. A configuration with other mistakes must not hide the history.
+/// The data directory, as the flag or else the configuration says.
 fn data_directory(place: &WhereArgs, environment: &Environment) -> anyhow::Result<PathBuf> {
     match &place.data_dir {
         Some(directory) => Ok(Path::new(directory).to_owned()),

@@ -61,7 +61,20 @@ impl Changes {
         self.changes.len()
     }
 
-    /// Keeps a state of at most 64 MiB in place of the one of the same kind and key.
+    /// Adds others, to be written after these.
+    pub fn extend(&mut self, others: Self) {
+        self.changes.extend(others.changes);
+    }
+
+    /// Each for itself, in their order; for when one of them is refused that must not take the others with it.
+    pub fn apart(self) -> impl Iterator<Item = Self> {
+        let alone = |change| Self {
+            changes: vec![change],
+        };
+        self.changes.into_iter().map(alone)
+    }
+
+    /// Keeps a state of at most 256 MiB in place of the one of the same kind and key.
     pub fn put_state(&mut self, kind: &str, key: &str, bytes: Vec<u8>) -> &mut Self {
         let (kind, key) = (kind.to_owned(), key.to_owned());
         self.push(Change::PutState { kind, key, bytes })

@@ -4,8 +4,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::error::Fault;
 
-/// The largest state in bytes. A million alerts take less; what is larger is a mistake of its owner.
-pub(crate) const STATE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The largest state in bytes. A hundred thousand alerts of a kilobyte, all on their way to a receiver, take less; what is
+/// larger is a mistake of its owner. SQLite itself keeps a gigabyte.
+pub(crate) const STATE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 pub(crate) async fn put(
     connection: &mut SqliteConnection,

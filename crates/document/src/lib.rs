@@ -7,6 +7,7 @@
 //!
 //! What it is not: no serialiser, and no comments are kept.
 
+mod hidden;
 mod json;
 mod nearest;
 mod path;

@@ -1,12 +1,17 @@
-//! One thing that is wrong with a document, and how it is shown: place, field, message, excerpt, caret.
+//! One thing that is wrong with a document, and how it is shown: place, field, message, excerpt, caret. What may be a
+//! secret is shown neither in the message nor in the excerpt; see `hidden.rs`.
 
 use std::fmt;
 use std::sync::Arc;
 
+use crate::hidden;
 use crate::source::{Source, Span};
 
 /// How much of a long line an excerpt shows, in characters; a terminal shows it in one row.
 const EXCERPT_WIDTH: usize = 100;
+
+/// Stands for each letter that is not shown.
+const HIDDEN: char = '•';
 
 /// Something wrong, its place, and what would be right; `Display` shows it with an excerpt, over several lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +31,8 @@ impl Problem {
         path: impl fmt::Display,
         message: impl Into<String>,
     ) -> Self {
+        let (line, start) = source.line_of(span.start);
+        let message = hidden::without(message.into(), source, line, start);
         Self {
             span: source.has_lines().then_some(span),
             path: path.to_string(),
@@ -173,12 +180,21 @@ impl Excerpt {
             0
         };
         let head = if skipped > 0 { "… " } else { "" };
-        let shown = line.chars().skip(skipped).take(EXCERPT_WIDTH);
+        let hidden = hidden::parts(source, line, line_start);
+        let shown = line.char_indices().skip(skipped).take(EXCERPT_WIDTH);
+        let shown = shown.map(|(at, character)| {
+            let is_hidden = hidden.iter().any(|part| part.contains(&at));
+            if is_hidden {
+                HIDDEN
+            } else {
+                visible(character)
+            }
+        });
         let indent = before - skipped;
         Self {
             number,
             width,
-            text: head.chars().chain(shown.map(visible)).collect(),
+            text: head.chars().chain(shown).collect(),
             indent: head.chars().count() + indent,
             marked: marked.clamp(1, EXCERPT_WIDTH.saturating_sub(indent).max(1)),
         }

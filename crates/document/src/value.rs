@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::hidden::is_telling_path;
 use crate::nearest::nearest;
 use crate::path::Path;
 use crate::problem::Problem;
@@ -332,6 +333,9 @@ impl<'d> Value<'d> {
         }
         if scalar.text.is_empty() {
             return "an empty text".to_owned();
+        }
+        if is_telling_path(&self.path.to_string()) {
+            return "this".to_owned();
         }
         if scalar.text.chars().count() > SHOWN_MAX {
             let begin: String = scalar.text.chars().take(SHOWN_MAX).collect();

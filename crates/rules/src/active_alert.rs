@@ -85,6 +85,9 @@ impl ActiveAlert {
         keep_firing_for: Duration,
         at: Timestamp,
     ) -> bool {
+        // A clock that was set back must not make it young again, nor let it fire on for as long as it was set.
+        self.active_at = self.active_at.min(at);
+        self.keep_firing_since = self.keep_firing_since.map(|since| since.min(at));
         if present {
             self.keep_firing_since = None;
         } else if !self.keeps_firing(keep_firing_for, at) {
@@ -108,6 +111,8 @@ impl ActiveAlert {
         self.resolved_at
             .is_some_and(|resolved_at| resolved_at > sent_at)
             || sent_at + resend_delay < at
+            // The clock was set back: nobody knows how long what was said still holds.
+            || sent_at > at
     }
 
     fn keeps_firing(&mut self, keep_firing_for: Duration, at: Timestamp) -> bool {

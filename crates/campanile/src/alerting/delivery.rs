@@ -13,8 +13,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use alerts::{GroupId, Notification, Outcome};
@@ -120,7 +122,7 @@ impl Delivery {
             self.workers.spawn(worker.run(orders, self.stop.clone()));
             queue
         });
-        // A worker ends only with the program, or by a panic that has been logged; then the next start sends.
+        // A worker ends only with the program; then the next start sends.
         let _ = queue.send(order);
         while self.workers.try_join_next().is_some() {}
     }
@@ -349,11 +351,13 @@ impl Worker {
                 "notification not delivered yet"
             );
         }
-        let failing = Some(error.to_owned());
-        self.sending
-            .metrics
-            .failing(&self.receiver, &self.integration, failing);
+        self.mark_failing(error);
         self.note(&item.order, error.to_owned()).await;
+    }
+
+    fn mark_failing(&self, error: &str) {
+        let Sending { metrics, clock, .. } = &self.sending;
+        metrics.fails(&self.receiver, &self.integration, error, clock.now());
     }
 
     /// Writes down how far an order has come. Without it a restart only counts attempts anew and repeats parts.
@@ -383,7 +387,7 @@ impl Worker {
             self.is_failing = false;
             self.sending
                 .metrics
-                .failing(&self.receiver, &self.integration, None);
+                .works(&self.receiver, &self.integration);
             info!(
                 receiver = self.receiver,
                 integration = self.integration,
@@ -394,9 +398,7 @@ impl Worker {
                 "notification delivered"
             );
         } else {
-            self.sending
-                .metrics
-                .failing(&self.receiver, &self.integration, Some(error.clone()));
+            self.mark_failing(&error);
             warn!(
                 receiver = self.receiver,
                 integration = self.integration,
@@ -428,6 +430,13 @@ async fn finish_unless_stopped(
     stop: &CancellationToken,
 ) -> Option<Tried> {
     let mut attempt: Pin<&mut _> = std::pin::pin!(attempt);
+    // A mistake of ours in one message must neither take those behind it along nor leave its group waiting for ever.
+    let mut attempt = std::future::poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(context))).unwrap_or_else(|_| {
+            let error = "sending it ended in a panic: this is a mistake in the program";
+            Poll::Ready(Tried::Permanent(error.to_owned()))
+        })
+    });
     tokio::select! {
         biased;
         tried = &mut attempt => return Some(tried),
@@ -443,3 +452,6 @@ async fn sleep_until(wake: Option<Duration>, now: Duration) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,9 +18,9 @@ use promql::{Interrupt, Stop};
 use rules::{Environment, Evaluation, Group, GroupDefinition, GroupSnapshot, RuleError};
 use server::RuleGroup;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::metrics::AlertingMetrics;
 use super::routing::Inbox;
@@ -29,8 +31,11 @@ const KIND: &str = "rules";
 /// Groups that are evaluated at once; the rest of the processors belongs to ingestion and queries.
 const AT_ONCE: usize = 2;
 
-/// The clock may jump, and queries are looked at whether they take too long, this often at least.
+/// Queries that run are looked at this often, whether they take too long.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// The clock may jump, so it is looked at this often at least.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
 
 /// What is evaluated, and how far a query may go.
 #[derive(Debug, Clone)]
@@ -92,6 +97,8 @@ struct Done {
     key: Key,
     group: Group,
     evaluation: Evaluation,
+    /// Whether it ended in a panic, which changed nothing then.
+    panicked: bool,
     refused: Option<String>,
     took: Duration,
     rule_times: Vec<Duration>,
@@ -144,8 +151,11 @@ impl Evaluator {
         for (file, name) in snapshots.keys() {
             gone.delete_state(KIND, &catalog_key(file, name));
         }
-        if !gone.is_empty() {
-            evaluator.around.catalog.commit(gone).await?;
+        if !gone.is_empty()
+            && let Err(error) = evaluator.around.catalog.commit(gone).await
+        {
+            // They are removed by the next start; that a disk is full is what this one may have to tell.
+            warn!(%error, "the states of groups that are gone cannot be removed");
         }
         evaluator.install(groups);
         Ok((evaluator, firing))
@@ -166,12 +176,18 @@ impl Evaluator {
         loop {
             let now = self.around.clock.now();
             self.start_due(now);
+            self.queries.stop_overdue();
             let idle = self.slots.values().filter(|slot| slot.group.is_some());
             let next = idle.map(|slot| slot.due.since(now)).min();
             let is_full = self.running.len() >= AT_ONCE;
+            let look = if self.running.is_empty() {
+                IDLE_LOOK
+            } else {
+                LOOK
+            };
             let wait = next
                 .filter(|_| !is_full)
-                .map_or(LOOK, |next| next.min(LOOK));
+                .map_or(look, |next| next.min(look));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -180,17 +196,34 @@ impl Evaluator {
                     Ok(done) => self.finish(done, &inbox).await,
                     Err(error) => return Err(error.into()),
                 },
-                () = tokio::time::sleep(wait) => self.queries.stop_overdue(),
+                () = tokio::time::sleep(wait) => {}
             }
         }
         self.queries.stop_all();
-        while let Some(Ok(done)) = self.running.join_next().await {
+        while let Some(Ok(done)) = self.next_done().await {
             self.finish(done, &inbox).await;
         }
         Ok(())
     }
 
+    /// Waits for the next evaluation to end; queries that take too long are stopped meanwhile.
+    async fn next_done(&mut self) -> Option<Result<Done, JoinError>> {
+        loop {
+            tokio::select! {
+                biased;
+                done = self.running.join_next() => return done,
+                () = tokio::time::sleep(LOOK) => self.queries.stop_overdue(),
+            }
+        }
+    }
+
     fn start_due(&mut self, now: Timestamp) {
+        for (key, slot) in &mut self.slots {
+            // The clock was set back: nobody waits longer than an interval for that.
+            if slot.due.since(now) > slot.interval {
+                slot.due = next_slot(key, slot.interval, now);
+            }
+        }
         let mut due: Vec<(Timestamp, Key)> = self
             .slots
             .iter()
@@ -216,6 +249,7 @@ impl Evaluator {
             // What was slept through is looked at as it is now, not as it was.
             let at = if missed > 0 { now } else { at };
             let (around, environment) = (self.around.clone(), self.environment.clone());
+            let before = slot.shown.clone();
             let queries = self.queries.clone();
             self.running.spawn_blocking(move || {
                 let started = around.clock.monotonic();
@@ -234,12 +268,23 @@ impl Evaluator {
                         Err(error) => refused = Some(error.to_string()),
                     }
                 };
-                let evaluation = group.evaluate(at, &environment, &mut append);
+                let evaluate = AssertUnwindSafe(|| group.evaluate(at, &environment, &mut append));
+                let evaluated = catch_unwind(evaluate);
+                let panicked = evaluated.is_err();
+                let evaluation = evaluated.unwrap_or_else(|_| {
+                    // A mistake of ours in one query must not end all others, nor what fires by this group.
+                    group = before.group.clone();
+                    Evaluation {
+                        alerts: group.firing(at, &environment),
+                        ..Evaluation::default()
+                    }
+                });
                 let took = around.clock.monotonic().saturating_sub(started);
                 Done {
                     key,
                     group,
                     evaluation,
+                    panicked,
                     refused,
                     took,
                     rule_times,
@@ -253,11 +298,21 @@ impl Evaluator {
             key,
             group,
             evaluation,
+            panicked,
             refused,
             took,
             rule_times,
         } = done;
-        let errors = evaluation.errors.len();
+        let errors = match panicked {
+            true => group.rules().len(),
+            false => evaluation.errors.len(),
+        };
+        if panicked {
+            error!(
+                group = key.1,
+                "an evaluation ended in a panic: this is a mistake in the program; what fires goes on"
+            );
+        }
         self.around.metrics.evaluated(
             took,
             group.rules().len() - errors.min(group.rules().len()),
@@ -319,7 +374,7 @@ impl Evaluator {
 
     /// Lets other rules hold from now on; those with the name of an earlier one keep its alerts.
     async fn change(&mut self, settings: Settings, inbox: &Inbox) {
-        while let Some(done) = self.running.join_next().await {
+        while let Some(done) = self.next_done().await {
             match done {
                 Ok(done) => self.finish(done, inbox).await,
                 Err(error) => warn!(%error, "an evaluation ended in a panic"),
@@ -433,6 +488,17 @@ struct Queries {
     timeout: Duration,
     /// By number, each with its start.
     running: Mutex<BTreeMap<u64, (Duration, Interrupt)>>,
+    /// Whether the program ends: those that begin now end at once.
+    is_stopped: AtomicBool,
+}
+
+/// A query that runs, until it is dropped.
+struct Running<'q>(&'q Queries, u64);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running().remove(&self.1);
+    }
 }
 
 thread_local! {
@@ -448,6 +514,7 @@ impl Queries {
             limits: settings.limits.clone(),
             timeout: settings.query_timeout,
             running: Mutex::default(),
+            is_stopped: AtomicBool::new(false),
         }
     }
 
@@ -458,14 +525,17 @@ impl Queries {
     ) -> Result<promql::Answer, promql::EvalError> {
         let interrupt = Interrupt::new();
         let started = self.clock.monotonic();
-        let number = {
+        let running = {
             let mut running = self.running();
             let number = running.last_key_value().map_or(0, |(last, _)| last + 1);
             running.insert(number, (started, interrupt.clone()));
-            number
+            Running(self, number)
         };
+        if self.is_stopped.load(Ordering::SeqCst) {
+            interrupt.stop(Stop::Cancelled);
+        }
         let answer = promql::evaluate_instant(&*self.source, expr, at, &self.limits, &interrupt);
-        self.running().remove(&number);
+        drop(running);
         let took = self.clock.monotonic().saturating_sub(started);
         SPENT.set(SPENT.get() + took);
         answer
@@ -486,6 +556,7 @@ impl Queries {
     }
 
     fn stop_all(&self) {
+        self.is_stopped.store(true, Ordering::SeqCst);
         for (_, interrupt) in self.running().values() {
             interrupt.stop(Stop::Cancelled);
         }
@@ -495,3 +566,6 @@ impl Queries {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

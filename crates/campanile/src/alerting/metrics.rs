@@ -51,7 +51,13 @@ pub(crate) struct AlertingMetrics {
     lateness: Histogram,
     /// `campanile_checks_skipped_total`
     skipped: Counter,
-    failing: Mutex<BTreeMap<(String, String), String>>,
+    failing: Mutex<BTreeMap<(String, String), Failure>>,
+}
+
+/// Why an integration does not work.
+struct Failure {
+    since: Timestamp,
+    error: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -105,29 +111,40 @@ impl AlertingMetrics {
         }
     }
 
-    /// Remembers why an integration does not work, or that it does.
-    pub(crate) fn failing(&self, receiver: &str, integration: &str, error: Option<String>) {
+    /// Remembers why an integration does not work, and since when.
+    pub(crate) fn fails(&self, receiver: &str, integration: &str, error: &str, now: Timestamp) {
         let key = (receiver.to_owned(), integration.to_owned());
-        match error {
-            Some(error) => _ = self.failures().insert(key, error),
-            None => _ = self.failures().remove(&key),
-        }
+        let mut failures = self.failures();
+        let failure = failures.entry(key).or_insert_with(|| Failure {
+            since: now,
+            error: String::new(),
+        });
+        error.clone_into(&mut failure.error);
     }
 
-    /// Degraded while a receiver cannot be told.
-    pub(crate) fn health(&self, since: Timestamp) -> ComponentHealth {
+    /// Remembers that an integration works.
+    pub(crate) fn works(&self, receiver: &str, integration: &str) {
+        let key = (receiver.to_owned(), integration.to_owned());
+        self.failures().remove(&key);
+    }
+
+    /// Degraded while a receiver cannot be told; healthy since `started` at least.
+    pub(crate) fn health(&self, started: Timestamp) -> ComponentHealth {
         let failures = self.failures();
         let reasons: Vec<String> = failures
             .iter()
-            .map(|((receiver, integration), error)| format!("{receiver} {integration}: {error}"))
+            .map(|((receiver, integration), failure)| {
+                format!("{receiver} {integration}: {}", failure.error)
+            })
             .collect();
+        let since = failures.values().map(|failure| failure.since).min();
         ComponentHealth {
             component: "notifications",
             state: match reasons.is_empty() {
                 true => HealthState::Healthy,
                 false => HealthState::Degraded,
             },
-            since,
+            since: since.unwrap_or(started),
             reason: reasons.join("; "),
         }
     }
@@ -200,7 +217,7 @@ impl AlertingMetrics {
         wire::exposition::families_of_client(&text)
     }
 
-    fn failures(&self) -> MutexGuard<'_, BTreeMap<(String, String), String>> {
+    fn failures(&self) -> MutexGuard<'_, BTreeMap<(String, String), Failure>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

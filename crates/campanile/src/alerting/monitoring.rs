@@ -14,7 +14,7 @@ use collect::probe::{Probe, Prober, Series};
 use model::{Alert, Clock, Labels, SampleSink, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, info, warn};
 use uptime::{Action, Event, Memory, Monitor, Outcome, Run, State, Transition, Watch};
 
@@ -30,6 +30,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How often memories are written that changed without anything to tell, such as the slot that was begun last.
 const REMEMBER: Duration = Duration::from_secs(30);
+
+/// Changes of state that wait for a catalog that cannot be written; more are lost to the history, not to people.
+const UNWRITTEN_MAX: usize = 10_000;
 
 /// What the loop reaches.
 #[derive(Clone)]
@@ -66,9 +69,13 @@ pub(crate) struct Monitoring {
     series: HashMap<Arc<str>, Named>,
     checks: JoinSet<Probe>,
     runs: HashMap<Id, Run>,
+    /// Lets the prober's pulse beat as long as it is there.
+    pulse: Option<DropGuard>,
     view: Arc<View>,
     /// What the catalog holds.
     written: HashMap<Arc<str>, Memory>,
+    /// Changes of state, with the memories that belong to them, that the catalog could not take yet.
+    unwritten: Changes,
     remembered_at: Duration,
 }
 
@@ -122,8 +129,10 @@ impl Monitoring {
             series: HashMap::new(),
             checks: JoinSet::new(),
             runs: HashMap::new(),
+            pulse: None,
             view: Arc::default(),
             written,
+            unwritten: Changes::default(),
         };
         monitoring.name_series(&monitors);
         monitoring.show();
@@ -145,11 +154,9 @@ impl Monitoring {
         let mut storing = JoinSet::new();
         let (clock, sink) = (self.around.clock.clone(), self.around.sink.clone());
         let mut measurements = Measurements::start(clock, sink, &mut storing);
-        let pulse = self.around.prober.clone();
-        let ended = stop.clone();
-        storing.spawn(async move { pulse.pulse(ended).await });
         loop {
-            let gathered = measurements.due_in().unwrap_or(LOOK);
+            self.keep_pulse(&mut storing);
+            let gathered = measurements.due_in().unwrap_or(Duration::MAX);
             let wait = self.wait().min(gathered);
             let mut done = Vec::new();
             tokio::select! {
@@ -168,10 +175,23 @@ impl Monitoring {
         // A check that is broken off has no result; its slot is over.
         self.checks.shutdown().await;
         self.remember(true).await;
+        self.pulse.take();
         measurements.hand_over();
         drop(measurements);
         while storing.join_next().await.is_some() {}
         Ok(())
+    }
+
+    /// Lets the prober's pulse beat while there is anything to check; ten beats a second are a waste otherwise.
+    fn keep_pulse(&mut self, tasks: &mut JoinSet<()>) {
+        if self.series.is_empty() {
+            self.pulse.take();
+        } else if self.pulse.is_none() {
+            let stop = CancellationToken::new();
+            let (prober, ended) = (self.around.prober.clone(), stop.clone());
+            tasks.spawn(async move { prober.pulse(ended).await });
+            self.pulse = Some(stop.drop_guard());
+        }
     }
 
     /// Takes in what has ended, starts what is due, and tells what follows.
@@ -273,15 +293,44 @@ impl Monitoring {
             }
         }
         if !changes.is_empty() {
-            match self.around.catalog.commit(changes).await {
+            match self.write(&changes).await {
                 Ok(()) => self.written.extend(written),
-                // What is not written is written with the next memories; a person must be told all the same.
-                Err(error) => warn!(%error, "the state of monitors cannot be written"),
+                // It is written with the next ones; a person must be told all the same.
+                Err(error) if self.unwritten.len() < UNWRITTEN_MAX => {
+                    warn!(%error, "the state of monitors cannot be written");
+                    self.unwritten.extend(changes);
+                }
+                Err(error) => {
+                    warn!(%error, "too much could not be written: the history of monitors loses changes");
+                    self.unwritten = Changes::default();
+                }
             }
             self.show();
         }
         inbox.raise(consequences.alerts).await;
         self.remember(false).await;
+    }
+
+    /// Writes changes, and before them those that could not be written yet.
+    async fn write(&mut self, changes: &Changes) -> Result<(), catalog::Error> {
+        let mut all = self.unwritten.clone();
+        all.extend(changes.clone());
+        match self.around.catalog.commit(all.clone()).await {
+            // It would be refused again, and must not take the others with it.
+            Err(catalog::Error::Refused(_)) => {
+                for change in all.apart() {
+                    match self.around.catalog.commit(change).await {
+                        Err(catalog::Error::Refused(reason)) => {
+                            warn!(reason, "the catalog refuses what a monitor has to keep");
+                        }
+                        other => other?,
+                    }
+                }
+            }
+            other => other?,
+        }
+        self.unwritten = Changes::default();
+        Ok(())
     }
 
     /// Writes all memories that are others than those written, if it is time to.
@@ -304,10 +353,10 @@ impl Monitoring {
         for gone in self.written.keys().filter(|name| !names.contains(name)) {
             changes.delete_state(KIND, gone).delete_transitions(gone);
         }
-        if changes.is_empty() {
+        if changes.is_empty() && self.unwritten.is_empty() {
             return;
         }
-        match self.around.catalog.commit(changes).await {
+        match self.write(&changes).await {
             Ok(()) => {
                 let memories = memories.into_iter();
                 self.written = memories
@@ -326,6 +375,8 @@ impl Monitoring {
         inbox: &Inbox,
         measurements: &mut Measurements,
     ) {
+        // One that was removed a moment ago and comes back begins anew, also in the catalog.
+        self.remember(true).await;
         let now = self.around.clock.now();
         let actions = self.watch.apply(Event::Configured(monitors.clone()), now);
         for series in self.name_series(&monitors) {
@@ -373,7 +424,12 @@ impl Monitoring {
     fn wait(&self) -> Duration {
         let now = self.around.clock.now();
         let next = self.watch.next_due().map(|due| due.since(now));
-        next.map_or(LOOK, |next| next.min(LOOK))
+        let look = if self.series.is_empty() {
+            REMEMBER
+        } else {
+            LOOK
+        };
+        next.map_or(look, |next| next.min(look))
     }
 }
 
@@ -404,3 +460,6 @@ fn row(transition: &Transition) -> MonitorTransition {
 fn bytes(memory: &Memory) -> Vec<u8> {
     serde_json::to_vec(memory).expect("invariant: a memory holds only texts and numbers")
 }
+
+#[cfg(test)]
+mod tests;

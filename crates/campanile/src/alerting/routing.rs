@@ -6,6 +6,7 @@
 //! is written is not sent again. If the catalog cannot be written for [`PATIENCE`], messages are sent all the same: that a
 //! disk is full is the very thing that must be told. What was not written is written as soon as it can be.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use catalog::{Catalog, Changes};
 use model::{
-    Alert, Clock, ComponentHealth, DeliveryState, HealthState, NotificationQuery, Timestamp,
+    Alert, Clock, ComponentHealth, DeliveryState, HealthState, Labels, NotificationQuery, Timestamp,
 };
 use notify::Receivers;
 use tokio::sync::mpsc;
@@ -35,8 +36,12 @@ const INBOX: usize = 256;
 /// How many inputs are taken into one transaction.
 const ROUND_MAX: usize = 10_000;
 
-/// The clock may jump, so it is looked at this often at least.
+/// The clock may jump, so it is looked at this often at least while something is due some time.
 const LOOK: Duration = Duration::from_secs(1);
+const IDLE_LOOK: Duration = Duration::from_secs(30);
+
+/// A clock that is this far off is no longer taken to go as it should; alerts of rules hold for minutes.
+const LEAP: Duration = Duration::from_secs(10);
 
 /// How long notifications wait for a catalog that cannot be written.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -96,7 +101,12 @@ pub(crate) struct Router {
     sending: Sending,
     inputs: mpsc::Receiver<Input>,
     view: Arc<View>,
+    /// Entries of the journal.
     unwritten: Changes,
+    /// Whether the state is to be written with them, as it is then.
+    is_state_due: bool,
+    /// The wall clock's lead over the monotonic one when they were last compared, in milliseconds.
+    lead: i64,
     /// Of the state that others see, and of the one that is written.
     shown: Option<u64>,
     revision: Option<u64>,
@@ -111,11 +121,11 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Degraded while the catalog cannot be written.
-    pub(crate) fn health(&self, now: Timestamp) -> ComponentHealth {
+    /// Degraded while the catalog cannot be written; healthy since `started` at least.
+    pub(crate) fn health(&self, started: Timestamp) -> ComponentHealth {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, reason, since) = match &*trouble {
-            None => (HealthState::Healthy, String::new(), now),
+            None => (HealthState::Healthy, String::new(), started),
             Some((since, reason)) => (HealthState::Degraded, reason.clone(), *since),
         };
         ComponentHealth {
@@ -151,6 +161,7 @@ impl Router {
         let (inbox, inputs) = mpsc::channel(INBOX);
         let router = Self {
             state,
+            lead: lead(&*clock),
             sending: Sending {
                 clock,
                 means: Arc::new(ArcSwap::from_pointee(Means {
@@ -163,6 +174,7 @@ impl Router {
             inputs,
             view: Arc::default(),
             unwritten: Changes::default(),
+            is_state_due: false,
             shown: None,
             revision: None,
             written_at: None,
@@ -190,7 +202,7 @@ impl Router {
         let mut delivery = Delivery::new(self.sending.clone(), reports);
         let mut orders = self.left_behind().await?;
         let now = self.sending.clock.now();
-        for alert in standing {
+        for alert in self.abandoned(&standing, now).into_iter().chain(standing) {
             self.apply(Event::Alert(alert), now, &mut orders);
         }
         loop {
@@ -209,6 +221,7 @@ impl Router {
                 () = tokio::time::sleep(wait) => {}
             }
             let now = self.sending.clock.now();
+            self.heed_leap(now);
             for _ in 0..ROUND_MAX {
                 match outcome.take().or_else(|| outcomes.try_recv().ok()) {
                     Some(report) => self.conclude(report, now, &mut orders),
@@ -243,6 +256,35 @@ impl Router {
         }
         self.prepare(&orders);
         self.write().await.context("the last state of alerts")
+    }
+
+    /// After the clock was set, or the machine slept, the state goes on as after a restart.
+    fn heed_leap(&mut self, now: Timestamp) {
+        let lead = lead(&*self.sending.clock);
+        let leap = lead.saturating_sub(self.lead);
+        if leap.unsigned_abs() < LEAP.as_millis() as u64 {
+            return;
+        }
+        info!(
+            seconds = leap / 1000,
+            "the clock has leapt, or this machine slept: alerts go on from here"
+        );
+        self.lead = lead;
+        self.state.resume(now);
+    }
+
+    /// The ends of alerts that hold until their origin ends them, and that no origin knows any more: a monitor was removed
+    /// and the program killed before the end was written, or what was known of the monitor is lost.
+    fn abandoned(&self, standing: &[Alert], now: Timestamp) -> Vec<Alert> {
+        let standing: BTreeSet<&Labels> = standing.iter().map(|alert| &alert.labels).collect();
+        let alerts = self.state.alerts();
+        alerts
+            .filter(|alert| alert.ends_at == Timestamp::MAX && !standing.contains(&alert.labels))
+            .map(|alert| Alert {
+                ends_at: now,
+                ..alert.clone()
+            })
+            .collect()
     }
 
     /// What was to be sent when the program ended, with what the journal knows of it.
@@ -359,7 +401,7 @@ impl Router {
                 .set_active(&alerts, self.sending.clock.now());
         }
         self.prepare(&orders);
-        if !self.unwritten.is_empty() {
+        if self.is_state_due || !self.unwritten.is_empty() {
             self.write_patiently(!orders.is_empty()).await;
         }
         for order in orders {
@@ -384,7 +426,7 @@ impl Router {
             .is_none_or(|at| now.saturating_sub(at) >= REFRESH)
             && self.state.alerts().next().is_some();
         if self.revision != Some(self.state.revision()) || is_stale || !orders.is_empty() {
-            self.unwritten.put_state(KIND, KEY, self.state.snapshot());
+            self.is_state_due = true;
         }
     }
 
@@ -411,32 +453,55 @@ impl Router {
         }
     }
 
+    /// Writes entries and state in one transaction.
     async fn write(&mut self) -> Result<(), catalog::Error> {
         let revision = self.state.revision();
-        let written = self.sending.catalog.commit(self.unwritten.clone()).await;
+        let mut changes = self.unwritten.clone();
+        if self.is_state_due {
+            changes.put_state(KIND, KEY, self.state.snapshot());
+        }
+        let mut written = self.sending.catalog.commit(changes).await;
+        if let Err(catalog::Error::Refused(_)) = written {
+            written = self.write_apart().await;
+        }
         match &written {
             Ok(()) => {
                 self.unwritten = Changes::default();
+                self.is_state_due = false;
                 self.revision = Some(revision);
                 self.written_at = Some(self.sending.clock.monotonic());
-            }
-            // It would be refused again; the state that belongs to it is written anew.
-            Err(catalog::Error::Refused(reason)) => {
-                error!(
-                    reason,
-                    "the journal refuses an entry: what was to be written with it is dropped"
-                );
-                self.unwritten = Changes::default();
-                self.revision = None;
             }
             Err(_) if self.unwritten.len() > UNWRITTEN_MAX => {
                 error!("too much could not be written: the journal loses entries");
                 self.unwritten = Changes::default();
-                self.revision = None;
             }
             Err(_) => {}
         }
         written
+    }
+
+    /// Writes one thing after another, so that what is refused takes nothing else with it. An entry that is refused would
+    /// be so again and is dropped; of a state that is refused the next one may be taken.
+    async fn write_apart(&mut self) -> Result<(), catalog::Error> {
+        let mut entries = std::mem::take(&mut self.unwritten).apart();
+        while let Some(entry) = entries.next() {
+            match self.sending.catalog.commit(entry.clone()).await {
+                Ok(()) => {}
+                Err(catalog::Error::Refused(reason)) => {
+                    error!(reason, "the journal refuses an entry: it is dropped");
+                }
+                Err(error) => {
+                    self.unwritten = entry;
+                    entries.for_each(|entry| self.unwritten.extend(entry));
+                    return Err(error);
+                }
+            }
+        }
+        let mut state = Changes::default();
+        if self.is_state_due {
+            state.put_state(KIND, KEY, self.state.snapshot());
+        }
+        self.sending.catalog.commit(state).await
     }
 
     async fn prune(&mut self) {
@@ -461,6 +526,15 @@ impl Router {
     fn wait(&self) -> Duration {
         let now = self.sending.clock.now();
         let next = self.state.next_wake().map(|wake| wake.since(now));
-        next.map_or(LOOK, |next| next.min(LOOK))
+        next.map_or(IDLE_LOOK, |next| next.min(LOOK))
     }
 }
+
+/// The wall clock's lead over the monotonic one, in milliseconds.
+fn lead(clock: &dyn Clock) -> i64 {
+    let monotonic = i64::try_from(clock.monotonic().as_millis()).unwrap_or(i64::MAX);
+    clock.now().as_millis().saturating_sub(monotonic)
+}
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,6 @@ const CHANGES: usize = 1;
 /// The handles of the loops.
 pub(super) struct Alerting {
     catalog: Catalog,
-    clock: Arc<dyn Clock>,
     started: Timestamp,
     address: SocketAddr,
     prober: Arc<Prober>,
@@ -95,7 +94,7 @@ impl Alerting {
             settings,
             watched,
             catalog,
-            clock,
+
             address,
             prober,
             metrics,
@@ -144,7 +143,7 @@ impl Alerting {
     pub(super) fn health(&self) -> Vec<ComponentHealth> {
         vec![
             self.catalog.health(),
-            self.routing.health(self.clock.now()),
+            self.routing.health(self.started),
             self.metrics.health(self.started),
         ]
     }

@@ -235,6 +235,9 @@ impl Progress {
     /// Whose fault it is that the time was over before there was an address.
     pub(crate) fn timed_out(&self, host: &str, after: &str) -> Fault {
         match self.answered {
+            Some((server, Code::Refused)) => Fault::own(format!(
+                "cannot look up {host} within {after}: the DNS server {server} refuses to answer this machine"
+            )),
             Some((server, code)) => Fault::target(format!(
                 "no address of {host} within {after}: the last answer was {code}, by {server}"
             )),

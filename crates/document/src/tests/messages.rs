@@ -169,3 +169,51 @@ fn a_missing_key_is_asked_for() {
             |     ^^^^"#]]
     .assert_eq(&found);
 }
+
+/// Nothing of these is shown, whatever is wrong around them.
+#[test]
+fn a_secret_is_shown_neither_in_a_message_nor_in_an_excerpt() {
+    const SECRET: &str = "hunter2";
+    let read = |text: &str| -> Vec<Problem> {
+        let source = Source::new("test.yml", text);
+        let options = Options::default();
+        let document = match Document::parse(&source, Syntax::Yaml, &options) {
+            Ok(document) => document,
+            Err(problems) => return problems,
+        };
+        if let Some(mut root) = document.root().section() {
+            let mut login = root.section("basic_auth");
+            let _ = login.value("password");
+            login.finish();
+            let _ = root.value("smtp_auth_password").map(Value::boolean);
+            let _ = root.value("authorization").map(Value::section);
+            let _ = root.value("bot_token").map(Value::items);
+            root.finish();
+        }
+        document.into_problems()
+    };
+    for text in [
+        "smtp_auth_password: hunter2",
+        "authorization: hunter2",
+        "bot_token: hunter2",
+        "bot_token: {hunter2: x}",
+        "basic_auth: {usr: x, password: hunter2}",
+        "basic_auth: hunter2",
+        "pasword: hunter2\nx: 1",
+        "password: *hunter2",
+        "password: !hunter2 x",
+        "password: @hunter2",
+        "password:hunter2\nx: 1",
+        "password: \"hunter2\nx: 1",
+        "token: a: hunter2",
+        "secret: |\n    a\n  hunter2\n",
+        "api_url: https://hooks.test/hunter2\n  x: 1",
+    ] {
+        let problems = read(text);
+        assert!(!problems.is_empty(), "{text}");
+        for problem in problems {
+            let shown = problem.to_string();
+            assert!(!shown.contains(SECRET), "{text}\n{shown}");
+        }
+    }
+}

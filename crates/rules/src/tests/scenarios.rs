@@ -334,3 +334,30 @@ fn an_alert_that_fires_on_is_given_out_again_after_the_delay_and_a_resolved_one_
     assert_eq!(resolved[..3], [200, 270, 340]);
     assert_eq!(resolved.last(), Some(&1040));
 }
+
+#[test]
+fn after_the_clock_was_set_back_what_fires_is_given_out_and_what_is_pending_gets_older() {
+    let mut world = World::new(DOWN);
+    let [first, second] = ["a", "b"].map(|name| [("__name__", "up"), ("instance", name)]);
+    for minute in 100..=103 {
+        world.set(&first, minutes(minute), 0.0);
+        world.set(
+            &second,
+            minutes(minute),
+            if minute < 103 { 1.0 } else { 0.0 },
+        );
+        world.step(minutes(minute));
+    }
+    let mut states = Vec::new();
+    for minute in 10..=12 {
+        world.set(&first, minutes(minute), 0.0);
+        world.set(&second, minutes(minute), 0.0);
+        let (evaluation, _) = world.step(minutes(minute));
+        let fires = |name: &str| {
+            let mut alerts = evaluation.alerts.iter();
+            alerts.any(|alert| alert.labels.get("instance") == Some(name))
+        };
+        states.push((fires("a"), fires("b")));
+    }
+    assert_eq!(states, [(true, false), (false, false), (true, true)]);
+}

@@ -640,3 +640,60 @@ fn that_an_alert_left_its_group_must_survive_a_restart() {
     assert_eq!(state.alerts().count(), 0);
     assert!(state.revision() > before);
 }
+
+/// What is told at a moment after which nothing has happened.
+fn told(state: &mut State, now: Timestamp) -> Vec<String> {
+    let actions = state.apply(Event::Tick, now);
+    let mut told = Vec::new();
+    for action in actions {
+        let Action::Notify(notification) = action else {
+            panic!("nothing is refused");
+        };
+        told.push(shown(&notification));
+        let event = Event::Sent {
+            group: notification.group,
+            id: notification.id,
+            outcome: Outcome::Delivered,
+        };
+        assert_eq!(state.apply(event, now), []);
+    }
+    told
+}
+
+#[test]
+fn after_the_clock_was_set_back_what_is_raised_is_told_as_ever() {
+    let raise = |state: &mut State, name: &str, now: u64| {
+        let raised = alert(labels(name), at(now), at(now + 240));
+        assert_eq!(state.apply(Event::Alert(raised), at(now)), []);
+    };
+    let mut state = State::new(routing(), 1);
+    raise(&mut state, "a", 7_000);
+    assert_eq!(told(&mut state, at(7_030)), ["one First +a"]);
+    raise(&mut state, "waits,group=x", 7_050);
+    let before = state.revision();
+
+    state.resume(at(100));
+    assert!(state.revision() > before);
+    raise(&mut state, "b,group=y", 101);
+    assert_eq!(told(&mut state, at(129)), [""; 0]);
+    assert_eq!(
+        told(&mut state, at(131)),
+        ["one First +waits", "one First +b"]
+    );
+    // What was told counts as told just now, and what held for a while holds as long.
+    raise(&mut state, "c", 200);
+    assert_eq!(told(&mut state, at(399)), [""; 0]);
+    assert_eq!(told(&mut state, at(400)), ["one NewAlerts +c -a"]);
+}
+
+#[test]
+fn after_a_leap_of_the_clock_what_fired_fires_until_it_could_be_raised_again() {
+    let mut state = State::new(routing(), 1);
+    let raised = |now: u64| alert(labels("a"), at(0), at(now + 240));
+    state.apply(Event::Alert(raised(0)), at(0));
+    assert_eq!(told(&mut state, at(30)), ["one First +a"]);
+    state.resume(at(7_200));
+    assert_eq!(told(&mut state, at(7_231)), ["one Repeat +a"]);
+    state.apply(Event::Alert(raised(7_240)), at(7_240));
+    assert_eq!(told(&mut state, at(7_400)), [""; 0]);
+}

@@ -114,6 +114,7 @@ fn used_metrics() -> AlertingMetrics {
     let alert = Alert {
         labels: Labels::empty(),
         annotations: [].into(),
+        value: None,
         starts_at: Timestamp::MIN,
         ends_at: Timestamp::MAX,
         generator_url: String::new(),
