@@ -1,0 +1,56 @@
+//! A process that gets only a small share of a processor.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Where the kernel's first and second kind of control groups are, and what limits the processor there.
+const HIERARCHIES: [(&str, &str); 2] = [
+    ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us"),
+    ("/sys/fs/cgroup", "cpu.max"),
+];
+
+/// The kernel's usual period, in microseconds.
+const PERIOD: u32 = 100_000;
+
+/// A limit that holds until it is dropped.
+pub(crate) struct Throttle {
+    process: String,
+    root: &'static Path,
+    group: PathBuf,
+}
+
+impl Throttle {
+    /// Limits a process to a share of one processor, in percent. None where the kernel or its keeper does not let us.
+    pub(crate) fn start(process: u32, percent: u32) -> Option<Self> {
+        let process = process.to_string();
+        let quota = (PERIOD / 100 * percent).to_string();
+        HIERARCHIES.into_iter().find_map(|(root, limit)| {
+            let root = Path::new(root);
+            let group = root.join(format!("campanile-test-{process}"));
+            std::fs::create_dir(&group).ok()?;
+            let throttle = Self {
+                process: process.clone(),
+                root,
+                group,
+            };
+            write(&throttle.group.join(limit), &quota)?;
+            write(&throttle.group.join("cgroup.procs"), &process)?;
+            Some(throttle)
+        })
+    }
+}
+
+impl Drop for Throttle {
+    fn drop(&mut self) {
+        // A process that has ended has left the group.
+        let _ = write(&self.root.join("cgroup.procs"), &self.process);
+        let _ = std::fs::remove_dir(&self.group);
+    }
+}
+
+/// Into a file that the kernel offers; none is made.
+fn write(path: &Path, text: &str) -> Option<()> {
+    let mut file = OpenOptions::new().write(true).open(path).ok()?;
+    file.write_all(text.as_bytes()).ok()
+}
