@@ -10,6 +10,7 @@ mod connect;
 mod fault;
 mod hop;
 mod metrics;
+mod network;
 mod pulse;
 mod reference;
 mod resolver;
@@ -34,6 +35,7 @@ use uptime::{Monitor, Outcome};
 use check::Check;
 use fault::{Blame, Fault};
 use metrics::Metrics;
+use network::leads_to;
 use pulse::{BEAT, Pulse};
 use resolver::Resolver;
 use series::Facts;
@@ -49,7 +51,7 @@ mod tests;
 /// runtime, and so little that nobody notices.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// Less lateness than this is a busy machine's everyday life.
+/// Less lateness than this, or than a quarter of a short timeout, is a busy machine's everyday life.
 const HELD_UP_FROM: Duration = Duration::from_millis(500);
 
 /// How the prober works; the defaults are for a server.
@@ -177,32 +179,42 @@ impl Prober {
             return (Outcome::OwnTrouble(trouble), Facts::default());
         };
         let mut check = Check::new(self, monitor);
-        let begin = check.begin;
         let ended = until(Instant::now() + monitor.timeout, check.run()).await;
         let fault = match ended {
             Some(Ok(())) => return (Outcome::Success, check.facts),
             Some(Err(fault)) => fault,
             None => check.timed_out(),
         };
-        let fault = self.unless_held_up(fault, begin, monitor.timeout);
+        let fault = self.unless_ours(fault, &check);
         (fault.into(), check.facts)
     }
 
-    /// Silence and broken connections are not the target's fault if this process was held up meanwhile.
-    fn unless_held_up(&self, fault: Fault, since: Duration, timeout: Duration) -> Fault {
-        if fault.blame != Blame::TargetUnlessHeldUp {
+    /// Silence and broken connections are not the target's fault if this process was held up meanwhile, or if no way leads
+    /// from this machine to the target.
+    fn unless_ours(&self, fault: Fault, check: &Check<'_>) -> Fault {
+        if fault.blame != Blame::TargetUnlessOurs {
             return fault;
         }
-        let late = self.pulse.worst_since(since, &*self.clock);
-        if late <= HELD_UP_FROM.max(timeout / 10) {
-            return fault;
+        let text = &fault.text;
+        let late = self.pulse.worst_since(check.begin, &*self.clock);
+        if late > held_up_from(check.monitor.timeout) {
+            let seconds = late.as_secs_f64();
+            return Fault::own(format!(
+                "this machine was too busy or asleep for {seconds:.1} s during the check, so this says nothing of the target: {text}"
+            ));
         }
-        let seconds = late.as_secs_f64();
-        Fault::own(format!(
-            "this machine was too busy or asleep for {seconds:.1} s during the check, so this says nothing of the target: {}",
-            fault.text
-        ))
+        match check.facts.address {
+            Some(address) if !leads_to(address) => Fault::own(format!(
+                "this machine has no network towards {address}, so this says nothing of the target: {text}"
+            )),
+            _ => fault,
+        }
     }
+}
+
+/// What lateness of the pulse explains that a check took longer than its timeout.
+fn held_up_from(timeout: Duration) -> Duration {
+    HELD_UP_FROM.min(timeout / 4).max(timeout / 10)
 }
 
 impl fmt::Debug for Prober {

@@ -13,7 +13,7 @@ use crate::name_server::NameServer;
 use crate::program::{Program, command, directory, get, get_json, until};
 use crate::receivers::{Channel, StandIn, WEBHOOK_PASSWORD, WEBHOOK_PATH};
 use crate::throttle::Throttle;
-use crate::web_server::{Reply, WebServer};
+use crate::web_server::{Reply, Request, WebServer};
 
 /// Monitors of the same site, by its address and by its name.
 const BY_ADDRESS: &str = "by address";
@@ -30,6 +30,7 @@ const LINES_MAX: usize = 20;
 /// A program on a machine of its own, and what it watches on another.
 struct Town {
     site: Option<WebServer>,
+    reply: fn(&Request) -> Reply,
     address: SocketAddr,
     names: NameServer,
     hook: StandIn,
@@ -41,7 +42,12 @@ struct Town {
 impl Town {
     /// All is well, and known to be.
     fn build(machines: &Machines) -> Self {
-        let site = WebServer::start_at((OUTSIDE, 0).into(), |_| Reply::ok("all is well"));
+        Self::with_site(machines, |_| Reply::ok("all is well"))
+    }
+
+    /// As `build`, with a site that replies as it likes.
+    fn with_site(machines: &Machines, reply: fn(&Request) -> Reply) -> Self {
+        let site = WebServer::start_at((OUTSIDE, 0).into(), reply);
         let address = site.address();
         let hook = StandIn::start_at((OUTSIDE, 0).into(), Channel::Webhook, |_| None);
         let names = NameServer::start(OUTSIDE);
@@ -53,8 +59,8 @@ impl Town {
         serve.args(["--auth", "off", "--config"]).arg(config);
         serve.arg("--data-dir").arg(directory.path().join("data"));
         let mut town = Self {
-
             site: Some(site),
+            reply,
             address,
             names,
             hook,
@@ -73,8 +79,7 @@ impl Town {
     }
 
     fn start_site(&mut self) {
-        let reply = |_: &_| Reply::ok("all is well");
-        self.site = Some(WebServer::start_at(self.address, reply));
+        self.site = Some(WebServer::start_at(self.address, self.reply));
     }
 
     /// The states through which a monitor has gone.
@@ -176,10 +181,11 @@ impl Town {
         lines.find_map(|line| Some(line.strip_prefix(&series)?.to_owned()))
     }
 
-    /// Both limits of open files of the program.
+    /// How many files the program may have open from now on.
     fn limit_descriptors(&self, most: u64) {
         let id = self.program.id().to_string();
-        let limits = format!("--nofile={most}:{most}");
+        // The soft limit alone is the one that counts, and may be raised again.
+        let limits = format!("--nofile={most}:");
         let status = Command::new("prlimit")
             .args(["--pid", &id, &limits])
             .status();
@@ -284,10 +290,20 @@ fn without_descriptors_all_is_unknown_and_nothing_is_left_of_it() {
     });
 }
 
+/// A site that takes its time, so that there is something to be held up in: it redirects, and then all is well.
+fn leisurely(request: &Request) -> Reply {
+    std::thread::park_timeout(Duration::from_millis(80));
+    if request.path == "/well" {
+        return Reply::ok("all is well");
+    }
+    let location = ("location", "/well".to_owned());
+    Reply::With(302, vec![location], String::new())
+}
+
 #[test]
 fn a_program_that_is_held_up_blames_nobody() {
     Machines::with(|machines| {
-        let mut town = Town::build(machines);
+        let mut town = Town::with_site(machines, leisurely);
         let milliseconds = Duration::from_millis;
         town.stop_and_go(milliseconds(1500), milliseconds(20), 3);
         town.stop_and_go(milliseconds(470), milliseconds(30), 6);
@@ -305,19 +321,20 @@ fn a_program_that_is_held_up_blames_nobody() {
 #[test]
 fn a_program_that_gets_hardly_any_processor_blames_nobody() {
     Machines::with(|machines| {
-        let mut town = Town::build(machines);
-        for share in [5, 2, 1] {
-            let Some(throttle) = Throttle::start(town.program.id(), share) else {
+        let mut town = Town::with_site(machines, leisurely);
+        // A millisecond in so many.
+        for period in [100, 300, 450, 1000] {
+            let Some(throttle) = Throttle::start(town.program.id(), period) else {
                 eprintln!("SKIPPED: the kernel limits no processor time here");
                 return;
             };
             town.wait_a_while();
             drop(throttle);
-            eprintln!("{share} %: {:?}", town.states(BY_ADDRESS));
+            eprintln!("{period}: {:?}", town.states(BY_ADDRESS));
         }
         town.wait_a_while();
         town.assert_never_down();
-        let throttle = Throttle::start(town.program.id(), 5);
+        let throttle = Throttle::start(town.program.id(), 100);
         town.stop_site();
         town.wait_until_told(&["firing by address", "firing by name"]);
         drop(throttle);

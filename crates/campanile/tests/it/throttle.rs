@@ -5,13 +5,15 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Where the kernel's first and second kind of control groups are, and what limits the processor there.
-const HIERARCHIES: [(&str, &str); 2] = [
-    ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us"),
-    ("/sys/fs/cgroup", "cpu.max"),
+const HIERARCHIES: [(&str, fn(&Path, u32) -> Option<()>); 2] = [
+    ("/sys/fs/cgroup/cpu", |group, period| {
+        write(&group.join("cpu.cfs_period_us"), &format!("{period}000"))?;
+        write(&group.join("cpu.cfs_quota_us"), "1000")
+    }),
+    ("/sys/fs/cgroup", |group, period| {
+        write(&group.join("cpu.max"), &format!("1000 {period}000"))
+    }),
 ];
-
-/// The kernel's usual period, in microseconds.
-const PERIOD: u32 = 100_000;
 
 /// A limit that holds until it is dropped.
 pub(crate) struct Throttle {
@@ -21,10 +23,10 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// Limits a process to a share of one processor, in percent. None where the kernel or its keeper does not let us.
-    pub(crate) fn start(process: u32, percent: u32) -> Option<Self> {
+    /// Limits a process to a millisecond of one processor in each period, in milliseconds up to a thousand. None where the
+    /// kernel or its keeper does not let us.
+    pub(crate) fn start(process: u32, period: u32) -> Option<Self> {
         let process = process.to_string();
-        let quota = (PERIOD / 100 * percent).to_string();
         HIERARCHIES.into_iter().find_map(|(root, limit)| {
             let root = Path::new(root);
             let group = root.join(format!("campanile-test-{process}"));
@@ -34,7 +36,7 @@ impl Throttle {
                 root,
                 group,
             };
-            write(&throttle.group.join(limit), &quota)?;
+            limit(&throttle.group, period)?;
             write(&throttle.group.join("cgroup.procs"), &process)?;
             Some(throttle)
         })
