@@ -12,6 +12,8 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::NamedTempFile;
 
+use crate::peer::installed;
+
 /// Where sites, DNS and receivers are; the range is reserved for tests of networks.
 pub(crate) const OUTSIDE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 /// Where the program is.
@@ -56,6 +58,9 @@ impl Machines {
         let possible = said(Command::new("unshare").args(["--net", "--mount", "true"]))?;
         if !possible.status.success() {
             return Err(words(&possible));
+        }
+        if !installed("ip") {
+            return Err("this needs iproute2".to_owned());
         }
         let resolv_conf = NamedTempFile::new().unwrap();
         let mount = format!(
