@@ -2,7 +2,7 @@
 //!
 //! A check is one future on one fresh connection: resolve, connect, TLS, request, body, each measured for itself, and
 //! again for each redirect. What goes wrong is either the target's fault or our own, and that is decided where it
-//! happens; see `fault.rs` for errors, `pulse.rs` for time that we were not given.
+//! happens; see `fault.rs` for errors, `pulse.rs` for time that we were not given, `network.rs` for cables.
 
 mod certificate;
 mod check;
@@ -35,7 +35,7 @@ use uptime::{Monitor, Outcome};
 use check::Check;
 use fault::{Blame, Fault};
 use metrics::Metrics;
-use network::leads_to;
+use network::{CutOff, leads_to};
 use pulse::{BEAT, Pulse};
 use resolver::Resolver;
 use series::Facts;
@@ -87,6 +87,7 @@ pub struct Prober {
     tls: Tls,
     permits: Semaphore,
     pulse: Pulse,
+    cut_off: CutOff,
     metrics: Metrics,
 }
 
@@ -128,6 +129,7 @@ impl Prober {
             tls,
             permits: Semaphore::new(options.checks_max.min(Semaphore::MAX_PERMITS)),
             pulse: Pulse::default(),
+            cut_off: CutOff::default(),
             metrics: Metrics::default(),
             options,
             clock,
@@ -189,26 +191,37 @@ impl Prober {
         (fault.into(), check.facts)
     }
 
-    /// Silence and broken connections are not the target's fault if this process was held up meanwhile, or if no way leads
+    /// Silence and broken connections are not the target's fault if this process was held up meanwhile, or if no way led
     /// from this machine to the target.
     fn unless_ours(&self, fault: Fault, check: &Check<'_>) -> Fault {
-        if fault.blame != Blame::TargetUnlessOurs {
-            return fault;
+        let address = check.facts.address;
+        let note = || {
+            if let Some(address) = address {
+                self.cut_off.note(address, self.clock.monotonic());
+            }
+        };
+        match fault.blame {
+            Blame::Target => return fault,
+            Blame::Own => {
+                note();
+                return fault;
+            }
+            Blame::TargetUnlessOurs => {}
         }
-        let text = &fault.text;
         let late = self.pulse.worst_since(check.begin, &*self.clock);
-        if late > held_up_from(check.monitor.timeout) {
+        let why = if late > held_up_from(check.monitor.timeout) {
             let seconds = late.as_secs_f64();
-            return Fault::own(format!(
-                "this machine was too busy or asleep for {seconds:.1} s during the check, so this says nothing of the target: {text}"
-            ));
-        }
-        match check.facts.address {
-            Some(address) if !leads_to(address) => Fault::own(format!(
-                "this machine has no network towards {address}, so this says nothing of the target: {text}"
-            )),
-            _ => fault,
-        }
+            format!("this machine was too busy or asleep for {seconds:.1} s during the check")
+        } else if !address.is_none_or(leads_to) {
+            note();
+            "this machine has no network".to_owned()
+        } else if address.is_some_and(|address| self.cut_off.explains(address, check.begin)) {
+            "this machine had trouble of its own a moment ago".to_owned()
+        } else {
+            return fault;
+        };
+        let text = &fault.text;
+        Fault::own(format!("{why}, so this says nothing of the target: {text}"))
     }
 }
 

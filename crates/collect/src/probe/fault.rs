@@ -16,7 +16,7 @@ use super::network::leads_out;
 pub(crate) enum Blame {
     /// The target, whatever happened here.
     Target,
-    /// The target, unless this machine was held up meanwhile or has no way to it: silence, and connections that break.
+    /// The target, unless this machine was held up meanwhile or had no way to it: silence, and connections that break.
     TargetUnlessOurs,
     /// This machine.
     Own,
@@ -79,6 +79,8 @@ pub(crate) fn classify(error: &io::Error, leads_there: impl FnOnce() -> bool) ->
             | Errno::AFNOSUPPORT,
         ) => return Blame::Own,
         Some(Errno::HOSTUNREACH) if !leads_there() => return Blame::Own,
+        // Nobody has answered, which is a kind of silence.
+        Some(Errno::HOSTUNREACH) => return Blame::TargetUnlessOurs,
         _ => {}
     }
     match error.kind() {

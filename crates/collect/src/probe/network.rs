@@ -8,13 +8,49 @@
 //!
 //! Where the kernel does not tell, there is a way: better an alarm too many than one too few.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 /// Some thousand routes. A machine with more is a router, and to read them would cost more than the answer is worth.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// For so long after the cable is in again a switch may let nothing through (twice the forward delay of IEEE 802.1D).
+const SETTLING: Duration = Duration::from_secs(30);
+
+/// Addresses that are remembered, one for each monitor; when there are more, all are forgotten, which may cost an alarm.
+const ADDRESSES_MAX: usize = 10_000;
+
+/// When there was no way from this machine to an address, on the monotonic clock.
+#[derive(Debug, Default)]
+pub(crate) struct CutOff(Mutex<HashMap<IpAddr, Duration>>);
+
+impl CutOff {
+    /// There is none at `now`.
+    pub(crate) fn note(&self, address: IpAddr, now: Duration) {
+        let mut seen = self.lock();
+        if seen.len() >= ADDRESSES_MAX {
+            seen.clear();
+        }
+        seen.insert(address, now);
+    }
+
+    /// Whether that explains why a check that began at `begin` has met silence.
+    pub(crate) fn explains(&self, address: IpAddr, begin: Duration) -> bool {
+        let seen = self.lock().get(&address).copied();
+        seen.is_some_and(|seen| begin < seen + SETTLING)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Duration>> {
+        self.0
+            .lock()
+            .expect("invariant: no one panics while holding addresses")
+    }
+}
 
 /// The kernel's two files of routes, and whether a cable is in an interface.
 pub(crate) struct Network<'a> {

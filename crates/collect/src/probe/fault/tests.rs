@@ -29,7 +29,7 @@ fn what_every_target_would_give_us_is_our_own() {
 fn what_the_target_does_or_leaves_undone_is_its_own() {
     for (errno, expected) in [
         (Errno::CONNREFUSED, Blame::Target),
-        (Errno::HOSTUNREACH, Blame::Target),
+        (Errno::HOSTUNREACH, Blame::TargetUnlessOurs),
         (Errno::CONNRESET, Blame::TargetUnlessOurs),
         (Errno::CONNABORTED, Blame::TargetUnlessOurs),
         (Errno::PIPE, Blame::TargetUnlessOurs),
@@ -42,7 +42,7 @@ fn what_the_target_does_or_leaves_undone_is_its_own() {
 #[test]
 fn a_host_that_cannot_be_reached_is_ours_only_without_a_way_to_it() {
     let error = io::Error::from(Errno::HOSTUNREACH);
-    assert_eq!(classify(&error, || true), Blame::Target);
+    assert_eq!(classify(&error, || true), Blame::TargetUnlessOurs);
     assert_eq!(classify(&error, || false), Blame::Own);
 }
 

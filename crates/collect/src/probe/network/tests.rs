@@ -73,6 +73,25 @@ fn this_machine_reaches_itself() {
     assert!(leads_to(Ipv4Addr::LOCALHOST.into()));
 }
 
+#[test]
+fn silence_is_explained_for_a_while_after_there_was_no_way_to_the_address() {
+    let cut_off = CutOff::default();
+    let address: IpAddr = "203.0.113.7".parse().unwrap();
+    let seen = Duration::from_secs(100);
+    assert!(!cut_off.explains(address, seen));
+    cut_off.note(address, seen);
+    let moment = Duration::from_millis(1);
+    assert!(cut_off.explains(address, seen - moment));
+    assert!(cut_off.explains(address, seen + SETTLING - moment));
+    assert!(!cut_off.explains(address, seen + SETTLING));
+    let other = "203.0.113.8".parse().unwrap();
+    assert!(!cut_off.explains(other, seen));
+    for index in 0..ADDRESSES_MAX as u32 {
+        cut_off.note(Ipv4Addr::from(index).into(), seen);
+    }
+    assert!(cut_off.lock().len() <= ADDRESSES_MAX);
+}
+
 proptest! {
     #[test]
     fn any_files_of_the_kernel_are_read_without_a_panic(v4 in "[ 0-9a-fA-F\n]{0,200}", v6 in "[ 0-9a-f\n]{0,200}", address: u128) {

@@ -309,6 +309,20 @@ async fn a_timeout_while_this_process_was_held_up_is_own_trouble() {
     assert!(failure(&probe).contains("within 400ms"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn silence_shortly_after_there_was_no_way_to_the_target_is_own_trouble() {
+    let clock = Arc::new(testkit::SimulatedClock::new(Timestamp::from_millis(0)));
+    let prober = Prober::new(Options::default(), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let server = Server::start(|_| Reaction::Hang(Vec::new())).await;
+    let monitor = monitor(&url(&server));
+    prober.cut_off.note(server.address.ip(), clock.monotonic());
+    let probe = prober.check(&monitor).await;
+    assert!(own_trouble(&probe).starts_with("this machine had trouble of its own a moment ago"));
+    clock.advance(Duration::from_secs(30));
+    let probe = prober.check(&monitor).await;
+    assert!(failure(&probe).contains("within 10s"));
+}
+
 #[tokio::test]
 async fn an_own_trouble_ends_the_series_and_the_next_check_begins_them_again() {
     let server = Server::answering(OK).await;
