@@ -305,13 +305,13 @@ fn a_program_that_is_held_up_blames_nobody() {
         let milliseconds = Duration::from_millis;
         town.stop_and_go(milliseconds(1500), milliseconds(20), 2);
         town.stop_and_go(milliseconds(470), milliseconds(30), 6);
-        town.stop_and_go(milliseconds(280), milliseconds(10), 6);
+        town.stop_and_go(milliseconds(280), milliseconds(10), 4);
         town.stop_and_go(milliseconds(90), milliseconds(3), 15);
         town.wait_a_while();
         town.assert_never_down(&ALL);
         // A refusal is the site's word, however late it is heard.
         town.stop_site();
-        town.stop_and_go(milliseconds(470), milliseconds(30), 6);
+        town.stop_and_go(milliseconds(470), milliseconds(30), 3);
         town.wait_until_told(&["firing by address", "firing by name"]);
     });
 }

@@ -4,8 +4,11 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Where the kernel's first and second kind of control groups are, and what limits the processor there.
-const HIERARCHIES: [(&str, fn(&Path, u32) -> Option<()>); 2] = [
+/// Lets a group have a millisecond in each period.
+type Limit = fn(group: &Path, period: u32) -> Option<()>;
+
+/// Where the kernel's first and second kind of control groups are, and how the processor is limited there.
+const HIERARCHIES: [(&str, Limit); 2] = [
     ("/sys/fs/cgroup/cpu", |group, period| {
         write(&group.join("cpu.cfs_period_us"), &format!("{period}000"))?;
         write(&group.join("cpu.cfs_quota_us"), "1000")
