@@ -2,7 +2,7 @@
 //!
 //! A check is one future on one fresh connection: resolve, connect, TLS, request, body, each measured for itself, and
 //! again for each redirect. What goes wrong is either the target's fault or our own, and that is decided where it
-//! happens; see `fault.rs` for errors, `pulse.rs` for time that we were not given.
+//! happens; see `fault.rs` for errors, `pulse.rs` for time that we were not given, `network.rs` for cables.
 
 mod certificate;
 mod check;
@@ -10,6 +10,7 @@ mod connect;
 mod fault;
 mod hop;
 mod metrics;
+mod network;
 mod pulse;
 mod reference;
 mod resolver;
@@ -34,6 +35,7 @@ use uptime::{Monitor, Outcome};
 use check::Check;
 use fault::{Blame, Fault};
 use metrics::Metrics;
+use network::{CutOff, leads_to};
 use pulse::{BEAT, Pulse};
 use resolver::Resolver;
 use series::Facts;
@@ -49,7 +51,7 @@ mod tests;
 /// runtime, and so little that nobody notices.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// Less lateness than this is a busy machine's everyday life.
+/// Less lateness than this, or than a quarter of a short timeout, is a busy machine's everyday life.
 const HELD_UP_FROM: Duration = Duration::from_millis(500);
 
 /// How the prober works; the defaults are for a server.
@@ -85,6 +87,7 @@ pub struct Prober {
     tls: Tls,
     permits: Semaphore,
     pulse: Pulse,
+    cut_off: CutOff,
     metrics: Metrics,
 }
 
@@ -126,6 +129,7 @@ impl Prober {
             tls,
             permits: Semaphore::new(options.checks_max.min(Semaphore::MAX_PERMITS)),
             pulse: Pulse::default(),
+            cut_off: CutOff::default(),
             metrics: Metrics::default(),
             options,
             clock,
@@ -177,32 +181,53 @@ impl Prober {
             return (Outcome::OwnTrouble(trouble), Facts::default());
         };
         let mut check = Check::new(self, monitor);
-        let begin = check.begin;
         let ended = until(Instant::now() + monitor.timeout, check.run()).await;
         let fault = match ended {
             Some(Ok(())) => return (Outcome::Success, check.facts),
             Some(Err(fault)) => fault,
             None => check.timed_out(),
         };
-        let fault = self.unless_held_up(fault, begin, monitor.timeout);
+        let fault = self.unless_ours(fault, &check);
         (fault.into(), check.facts)
     }
 
-    /// Silence and broken connections are not the target's fault if this process was held up meanwhile.
-    fn unless_held_up(&self, fault: Fault, since: Duration, timeout: Duration) -> Fault {
-        if fault.blame != Blame::TargetUnlessHeldUp {
-            return fault;
+    /// Silence and broken connections are not the target's fault if this process was held up meanwhile, or if no way led
+    /// from this machine to the target.
+    fn unless_ours(&self, fault: Fault, check: &Check<'_>) -> Fault {
+        let address = check.facts.address;
+        let note = || {
+            if let Some(address) = address {
+                self.cut_off.note(address, self.clock.monotonic());
+            }
+        };
+        match fault.blame {
+            Blame::Target => return fault,
+            Blame::Own => {
+                note();
+                return fault;
+            }
+            Blame::TargetUnlessOurs => {}
         }
-        let late = self.pulse.worst_since(since, &*self.clock);
-        if late <= HELD_UP_FROM.max(timeout / 10) {
+        let late = self.pulse.worst_since(check.begin, &*self.clock);
+        let why = if late > held_up_from(check.monitor.timeout) {
+            let seconds = late.as_secs_f64();
+            format!("this machine was too busy or asleep for {seconds:.1} s during the check")
+        } else if !address.is_none_or(leads_to) {
+            note();
+            "this machine has no network".to_owned()
+        } else if address.is_some_and(|address| self.cut_off.explains(address, check.begin)) {
+            "this machine had trouble of its own a moment ago".to_owned()
+        } else {
             return fault;
-        }
-        let seconds = late.as_secs_f64();
-        Fault::own(format!(
-            "this machine was too busy or asleep for {seconds:.1} s during the check, so this says nothing of the target: {}",
-            fault.text
-        ))
+        };
+        let text = &fault.text;
+        Fault::own(format!("{why}, so this says nothing of the target: {text}"))
     }
+}
+
+/// What lateness of the pulse explains that a check took longer than its timeout.
+fn held_up_from(timeout: Duration) -> Duration {
+    HELD_UP_FROM.min(timeout / 4).max(timeout / 10)
 }
 
 impl fmt::Debug for Prober {

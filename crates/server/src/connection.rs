@@ -39,12 +39,14 @@ pub(crate) async fn run(
     let slots = Arc::new(Semaphore::new(server.config().connections_max));
     let crowded = Arc::new(Notify::new());
     let mut connections = JoinSet::new();
+    let mut can_accept = true;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next() => report_panic(ended),
             accepted = accept(&listener, &slots, &crowded) => match accepted {
                 Ok((stream, slot)) => {
+                    can_accept = true;
                     let stop = Stop { shutdown: shutdown.clone(), crowded: crowded.clone() };
                     let served = serve(server.clone(), router.clone(), stream, stop);
                     connections.spawn(async move {
@@ -53,7 +55,10 @@ pub(crate) async fn run(
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    // Once is enough: it lasts, and a client that waits would fill the log.
+                    if std::mem::take(&mut can_accept) {
+                        tracing::warn!(%error, "cannot accept connections, so clients wait");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },

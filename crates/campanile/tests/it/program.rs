@@ -22,10 +22,14 @@ pub(crate) struct Program {
 impl Program {
     /// Starts `campanile serve` on a free port of the loopback address, and waits until it says that it listens.
     pub(crate) fn start(data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut child = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
-            .arg("--data-dir")
-            .arg(data_dir)
-            .args(arguments)
+        let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+        serve.arg("--data-dir").arg(data_dir).args(arguments);
+        Self::start_as(serve)
+    }
+
+    /// Starts a command that is `campanile serve` and logs in JSON, and waits until it says that it listens.
+    pub(crate) fn start_as(mut command: Command) -> Self {
+        let mut child = command
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -71,6 +75,11 @@ impl Program {
                 Err(error) => panic!("no event {event:?} ({error}); seen:\n{}", seen.join("\n")),
             }
         }
+    }
+
+    /// The log lines that have come since they were asked for last.
+    pub(crate) fn new_lines(&self) -> Vec<Value> {
+        self.log.try_iter().collect()
     }
 
     /// Waits until `/-/ready` answers 200.

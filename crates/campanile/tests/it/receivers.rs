@@ -1,5 +1,7 @@
 //! Stand-ins for Slack, Telegram and a webhook that take only what the real ones document, and a real SMTP server.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use crate::web_server::{Log, Reply, Request, WebServer};
@@ -34,10 +36,19 @@ impl StandIn {
         channel: Channel,
         reply: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), channel, reply)
+    }
+
+    /// As `start`, at an address.
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        channel: Channel,
+        reply: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
         let log = Log::default();
         let violations = Log::default();
         let (taken, refused) = (log.clone(), violations.clone());
-        let server = WebServer::start(move |request| {
+        let server = WebServer::start_at(address, move |request| {
             if let Some(reply) = reply(request) {
                 return reply;
             }

@@ -41,7 +41,7 @@ enum Phase {
 /// A check that is under way.
 pub(crate) struct Check<'a> {
     prober: &'a Prober,
-    monitor: &'a Monitor,
+    pub(crate) monitor: &'a Monitor,
     /// On the monotonic clock.
     pub(crate) begin: Duration,
     pub(crate) facts: Facts,
@@ -122,7 +122,7 @@ impl<'a> Check<'a> {
             _ => String::new(),
         };
         Fault::new(
-            Blame::TargetUnlessHeldUp,
+            Blame::TargetUnlessOurs,
             format!(
                 "{target}{address} {what} within {after}{}{read}",
                 self.spent()
@@ -343,7 +343,7 @@ impl<'a> Check<'a> {
             return Fault::target(format!("{who} does not answer in HTTP/1: {error}"));
         }
         Fault::new(
-            Blame::TargetUnlessHeldUp,
+            Blame::TargetUnlessOurs,
             format!("{who} closes the connection {when}"),
         )
     }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use super::fault::{Blame, Fault, classify, has_network, in_words};
+use super::fault::{Blame, Fault, classify, in_words};
+use super::network::leads_to;
 use super::target::Target;
 
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -96,12 +97,12 @@ async fn race(
 fn fault(target: &Target, failures: &[(IpAddr, io::Error)]) -> Fault {
     let blames = failures
         .iter()
-        .map(|(_, error)| classify(error, has_network));
+        .map(|(address, error)| classify(error, || leads_to(*address)));
     // What the target does to us counts, even if another of its addresses cannot be reached from here.
     let blame = blames
         .min_by_key(|blame| match blame {
             Blame::Target => 0,
-            Blame::TargetUnlessHeldUp => 1,
+            Blame::TargetUnlessOurs => 1,
             Blame::Own => 2,
         })
         .unwrap_or(Blame::Own);

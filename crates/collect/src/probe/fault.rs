@@ -5,18 +5,19 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
 
 use rustix::io::Errno;
 use uptime::Outcome;
+
+use super::network::leads_out;
 
 /// Who is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blame {
     /// The target, whatever happened here.
     Target,
-    /// The target, unless this machine was held up meanwhile: silence, and connections that break.
-    TargetUnlessHeldUp,
+    /// The target, unless this machine was held up meanwhile or had no way to it: silence, and connections that break.
+    TargetUnlessOurs,
     /// This machine.
     Own,
 }
@@ -43,9 +44,9 @@ impl Fault {
         Self { blame, text }
     }
 
-    /// An error of the system, said after `doing`, such as "cannot connect to …".
+    /// An error of the system on a connection that stood, said after `doing`, such as "the handshake fails".
     pub(crate) fn of(doing: &str, error: &io::Error) -> Self {
-        let blame = classify(error, has_network);
+        let blame = classify(error, leads_out);
         Self::new(blame, format!("{doing}: {}", in_words(error)))
     }
 }
@@ -54,14 +55,14 @@ impl From<Fault> for Outcome {
     fn from(fault: Fault) -> Self {
         match fault.blame {
             Blame::Own => Self::OwnTrouble(fault.text),
-            Blame::Target | Blame::TargetUnlessHeldUp => Self::Failure(fault.text),
+            Blame::Target | Blame::TargetUnlessOurs => Self::Failure(fault.text),
         }
     }
 }
 
-/// Whose error this is. `has_network` is only asked when a host cannot be reached: without an address of our own that is
-/// no wonder.
-pub(crate) fn classify(error: &io::Error, has_network: impl FnOnce() -> bool) -> Blame {
+/// Whose error this is. Whether a way leads there is only asked when a host cannot be reached: without one that is no
+/// wonder.
+pub(crate) fn classify(error: &io::Error, leads_there: impl FnOnce() -> bool) -> Blame {
     use io::ErrorKind as Kind;
     match Errno::from_io_error(error) {
         Some(
@@ -77,7 +78,9 @@ pub(crate) fn classify(error: &io::Error, has_network: impl FnOnce() -> bool) ->
             | Errno::PERM
             | Errno::AFNOSUPPORT,
         ) => return Blame::Own,
-        Some(Errno::HOSTUNREACH) if !has_network() => return Blame::Own,
+        Some(Errno::HOSTUNREACH) if !leads_there() => return Blame::Own,
+        // Nobody has answered, which is a kind of silence.
+        Some(Errno::HOSTUNREACH) => return Blame::TargetUnlessOurs,
         _ => {}
     }
     match error.kind() {
@@ -86,7 +89,7 @@ pub(crate) fn classify(error: &io::Error, has_network: impl FnOnce() -> bool) ->
         | Kind::ConnectionAborted
         | Kind::BrokenPipe
         | Kind::NotConnected
-        | Kind::UnexpectedEof => Blame::TargetUnlessHeldUp,
+        | Kind::UnexpectedEof => Blame::TargetUnlessOurs,
         Kind::OutOfMemory => Blame::Own,
         _ => Blame::Target,
     }
@@ -111,34 +114,6 @@ pub(crate) fn in_words(error: &io::Error) -> String {
     // A string takes everything.
     let _ = write!(words, "{hint}");
     words
-}
-
-/// Whether any interface but loopback is up with an address. Where the kernel does not tell, we assume so.
-pub(crate) fn has_network() -> bool {
-    let read = |name: &str| std::fs::read_to_string(Path::new("/proc/net").join(name));
-    match (read("route"), read("if_inet6")) {
-        (Err(_), Err(_)) => true,
-        (routes, addresses) => {
-            any_interface(&routes.unwrap_or_default(), &addresses.unwrap_or_default())
-        }
-    }
-}
-
-/// Every address of IPv4 has a route to its own network in /proc/net/route; /proc/net/if_inet6 lists those of IPv6 with
-/// their scope, of which 20 is one link only.
-fn any_interface(routes: &str, addresses: &str) -> bool {
-    let mut routes = routes
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_whitespace().next());
-    let mut addresses = addresses.lines().filter_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        match fields.as_slice() {
-            [_, _, _, scope, _, interface] if *scope != "20" => Some(*interface),
-            _ => None,
-        }
-    });
-    routes.any(|interface| interface != "lo") || addresses.any(|interface| interface != "lo")
 }
 
 #[cfg(test)]

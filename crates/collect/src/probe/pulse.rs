@@ -13,11 +13,11 @@ use model::Clock;
 /// Short against any timeout, long against the cost of a beat.
 pub(crate) const BEAT: Duration = Duration::from_millis(100);
 
-/// A beat that is less late is of no interest to any check: half of the least that counts.
-const NOTED_FROM: Duration = Duration::from_millis(250);
+/// A beat that is less late is of no interest to any check: a quarter of a timeout of 200 ms, and few are shorter.
+const NOTED_FROM: Duration = Duration::from_millis(50);
 
-/// Late beats that are remembered; the oldest is forgotten first. Checks last seconds, so few are ever asked for.
-const NOTED_MAX: usize = 64;
+/// Late beats that are remembered; the oldest is forgotten first. Even if each is late, these are of the last 38 seconds.
+const NOTED_MAX: usize = 256;
 
 /// How late the beats were.
 #[derive(Debug, Default)]
@@ -87,7 +87,7 @@ impl Pulse {
             .unwrap_or_default()
     }
 
-    /// Seconds by which beats were late, those below 250 ms left out.
+    /// Seconds by which beats were late, those below 50 ms left out.
     pub(crate) fn late_seconds(&self) -> f64 {
         self.lock().late_total.as_secs_f64()
     }

@@ -24,6 +24,7 @@ use foldhash::fast::RandomState;
 use model::Clock;
 
 use super::fault::Fault;
+use super::network::leads_out;
 use exchange::{Reply, Silence, ask};
 use files::Files;
 use message::{Code, is_host_name};
@@ -52,6 +53,8 @@ pub(crate) struct Resolver {
     kept: Mutex<HashMap<String, Kept, RandomState>>,
     /// Which server answered last.
     answering: AtomicUsize,
+    /// Whether this machine has a network; tests have their own.
+    leads_out: fn() -> bool,
 }
 
 struct Kept {
@@ -82,6 +85,7 @@ impl Resolver {
             files: Mutex::new(Files::new(etc)),
             kept: Mutex::default(),
             answering: AtomicUsize::new(0),
+            leads_out,
         }
     }
 
@@ -178,10 +182,19 @@ impl Resolver {
             Code::Refused => Fault::own(format!(
                 "cannot look up {host}: the DNS server refuses to answer this machine"
             )),
+            Code::Failed if self.is_cut_off(progress) => Fault::own(format!(
+                "cannot look up {host}: the DNS server of this machine fails (SERVFAIL), and no network leads out of it"
+            )),
             Code::Failed => Fault::target(format!(
                 "cannot look up {host}: the DNS servers of its domain fail (SERVFAIL)"
             )),
         })
+    }
+
+    /// A server on this machine answers even when it can ask nobody, and then says that it fails.
+    fn is_cut_off(&self, progress: &Progress) -> bool {
+        let answered = progress.answered;
+        answered.is_some_and(|(server, _)| server.ip().is_loopback()) && !(self.leads_out)()
     }
 
     /// The first reply of any server that knows; else the last that has failed.

@@ -160,7 +160,7 @@ impl Tls {
         {
             Some(error) => Fault::target(format!("{doing}: {}", in_words(error))),
             None if error.kind() == io::ErrorKind::UnexpectedEof => Fault::new(
-                Blame::TargetUnlessHeldUp,
+                Blame::TargetUnlessOurs,
                 format!("{doing}: it has closed the connection during the handshake"),
             ),
             None => Fault::of(&doing, error),

@@ -43,7 +43,7 @@ fn it_is_our_own_fault_only_if_it_is_for_every_address() {
         ([Errno::NETUNREACH, Errno::CONNREFUSED], Blame::Target),
         (
             [Errno::NETUNREACH, Errno::TIMEDOUT],
-            Blame::TargetUnlessHeldUp,
+            Blame::TargetUnlessOurs,
         ),
     ] {
         let address: IpAddr = "192.0.2.1".parse().unwrap();

@@ -10,7 +10,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
 use super::message::{self, Answer, Code, Family};
-use crate::probe::fault::{Blame, Fault, classify, has_network, in_words};
+use crate::probe::fault::{Fault, in_words};
 
 /// What one server has said of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,12 @@ async fn exchange(
                 if let Ok(Ok(Some(whole))) = whole.await {
                     answer = whole;
                 }
+            }
+            if answer.is_cut && answer.addresses.is_empty() {
+                // It has more to say than we could hear, which is no answer.
+                return Err(io::Error::other(
+                    "its answer needs TCP, which does not come through",
+                ));
             }
             if !answer.addresses.is_empty() {
                 until_all = until_all.min(Instant::now() + OTHER_FAMILY);
@@ -178,7 +184,7 @@ fn silence(server: SocketAddr, error: &io::Error) -> Silence {
         Errno::from_io_error(error),
         Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
     );
-    if is_hopeless && classify(error, has_network) == Blame::Own {
+    if is_hopeless {
         return Silence::Ours(Fault::of(
             &format!("cannot ask the DNS server {server}"),
             error,

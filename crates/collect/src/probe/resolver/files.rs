@@ -4,6 +4,7 @@
 //! asks why it is not.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,20 +93,25 @@ impl Files {
     }
 }
 
-/// The text of a file whose time is another than `seen`; "" once it is gone.
+/// The text of a file whose time is another than `seen`; "" once it is gone. What cannot be read now, for want of
+/// descriptors, is read when it can be; until then what was known holds.
 fn changed(path: &Path, seen: &mut Option<SystemTime>) -> Option<String> {
     let metadata = std::fs::metadata(path).ok();
     let time = metadata.as_ref().and_then(|file| file.modified().ok());
     if time == *seen {
         return None;
     }
-    *seen = time;
     let is_small = metadata.is_some_and(|file| file.len() <= FILE_BYTES_MAX);
     let bytes = if is_small {
-        std::fs::read(path).unwrap_or_default()
+        match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(_) => return None,
+        }
     } else {
         Vec::new()
     };
+    *seen = time;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -266,7 +266,7 @@ async fn more_checks_than_are_allowed_at_once_are_own_trouble() {
 }
 
 /// The server lets the time of this machine pass, as if the process had been stopped, and then keeps silent.
-async fn check_timeout(held_up: Duration, with_pulse: bool) -> Probe {
+async fn check_timeout(timeout: &str, held_up: Duration, with_pulse: bool) -> Probe {
     let clock = Arc::new(testkit::SimulatedClock::new(Timestamp::from_millis(
         1_000_000,
     )));
@@ -277,7 +277,7 @@ async fn check_timeout(held_up: Duration, with_pulse: bool) -> Probe {
         Reaction::Hang(Vec::new())
     })
     .await;
-    let monitor = monitor(&format!("{}, timeout: 10s", url(&server)));
+    let monitor = monitor(&format!("{}, timeout: {timeout}", url(&server)));
     let check = prober.check(&monitor);
     if !with_pulse {
         return check.await;
@@ -291,16 +291,35 @@ async fn check_timeout(held_up: Duration, with_pulse: bool) -> Probe {
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_while_this_process_was_held_up_is_own_trouble() {
-    let probe = check_timeout(Duration::from_millis(3_000), true).await;
+    let probe = check_timeout("10s", Duration::from_millis(3_000), true).await;
     let text = own_trouble(&probe);
     assert!(
         text.starts_with("this machine was too busy or asleep for 2.9 s during the check"),
         "{text}"
     );
     // A tenth of the timeout is the target's risk.
-    let probe = check_timeout(Duration::from_millis(1_000), true).await;
+    let probe = check_timeout("10s", Duration::from_millis(1_000), true).await;
     assert!(failure(&probe).contains("within 10s"));
-    let probe = check_timeout(Duration::from_millis(3_000), false).await;
+    let probe = check_timeout("10s", Duration::from_millis(3_000), false).await;
+    assert!(failure(&probe).contains("within 10s"));
+    // Of a short one it is a quarter.
+    let probe = check_timeout("400ms", Duration::from_millis(250), true).await;
+    assert!(own_trouble(&probe).contains("within 400ms"));
+    let probe = check_timeout("400ms", Duration::from_millis(190), true).await;
+    assert!(failure(&probe).contains("within 400ms"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_shortly_after_there_was_no_way_to_the_target_is_own_trouble() {
+    let clock = Arc::new(testkit::SimulatedClock::new(Timestamp::from_millis(0)));
+    let prober = Prober::new(Options::default(), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let server = Server::start(|_| Reaction::Hang(Vec::new())).await;
+    let monitor = monitor(&url(&server));
+    prober.cut_off.note(server.address.ip(), clock.monotonic());
+    let probe = prober.check(&monitor).await;
+    assert!(own_trouble(&probe).starts_with("this machine had trouble of its own a moment ago"));
+    clock.advance(Duration::from_secs(30));
+    let probe = prober.check(&monitor).await;
     assert!(failure(&probe).contains("within 10s"));
 }
 

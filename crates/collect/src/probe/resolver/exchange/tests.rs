@@ -106,3 +106,26 @@ async fn an_answer_that_is_cut_is_asked_for_over_tcp() {
     };
     assert_eq!(reply.addresses, ["192.0.2.7".parse::<IpAddr>().unwrap()]);
 }
+
+#[tokio::test]
+async fn an_answer_that_is_cut_says_nothing_without_tcp() {
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let server = udp.local_addr().unwrap();
+    let serving = async {
+        let mut datagram = [0; 512];
+        loop {
+            let (length, from) = udp.recv_from(&mut datagram).await.unwrap();
+            let mut cut = datagram[..length].to_vec();
+            cut[2..4].copy_from_slice(&[0x83, 0x80]);
+            udp.send_to(&cut, from).await.unwrap();
+        }
+    };
+    let silence = tokio::select! {
+        reply = ask(server, "shop.example.org", Duration::from_secs(5)) => reply.unwrap_err(),
+        () = serving => unreachable!("it serves for ever"),
+    };
+    let Silence::Theirs(why) = silence else {
+        panic!("the server is silent: {silence:?}");
+    };
+    assert!(why.contains("TCP"), "{why}");
+}

@@ -61,3 +61,22 @@ fn a_file_that_changes_is_read_anew_and_one_that_goes_says_nothing() {
     files.refresh(LOOK_EVERY);
     assert!(files.hosts("shop").is_none());
 }
+
+#[test]
+fn a_file_that_cannot_be_read_now_is_read_later() {
+    let etc = tempfile::tempdir().unwrap();
+    let path = etc.path().join("hosts");
+    let mut files = Files::new(etc.path().to_owned());
+    std::fs::write(&path, "192.0.2.1 shop").unwrap();
+    files.refresh(Duration::ZERO);
+    std::fs::remove_file(&path).unwrap();
+    // A folder is there, but cannot be read, as a file cannot without descriptors.
+    std::fs::create_dir(&path).unwrap();
+    files.refresh(LOOK_EVERY);
+    assert!(files.hosts("shop").is_some());
+    assert_ne!(
+        files.hosts_changed,
+        path.metadata().unwrap().modified().ok(),
+        "it is looked at again"
+    );
+}
