@@ -1,13 +1,15 @@
 //! The page at `/`: what this address answers, for someone who opens it in a browser.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use crate::error::ApiError;
+use crate::parameters::Parameters;
 use crate::{Server, answer};
 
 /// What a person may want to open or call.
-pub(crate) const ROUTES: [(&str, &str, &str); 22] = [
+pub(crate) const ROUTES: [(&str, &str, &str); 23] = [
     ("GET", "/metrics", "own and host metrics, for a scraper"),
     ("GET", "/metrics/live", "this machine's latest figures"),
     ("GET", "/health", "is it well?"),
@@ -53,6 +55,11 @@ pub(crate) const ROUTES: [(&str, &str, &str); 22] = [
         "GET",
         "/api/v1/rules",
         "rules and their state: type, rule_name[], rule_group[], file[], match[], exclude_alerts, group_limit",
+    ),
+    (
+        "GET",
+        "/graph",
+        "what an expression gives now, where links of alerts lead: g0.expr",
     ),
     ("GET", "/api/v1/alerts", "alerts that are pending or firing"),
     (
@@ -107,6 +114,24 @@ pub(crate) async fn page(State(server): State<Server>) -> Response {
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
     );
     response
+}
+
+/// `GET /graph?g0.expr=…`: where Prometheus has its page for an expression, and where links of alerts therefore lead. There
+/// is no such page yet, so it leads on to what the expression gives now.
+pub(crate) async fn graph(
+    State(server): State<Server>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let parameters = Parameters::read(&server, request).await?;
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("query", parameters.required("g0.expr")?)
+        .finish();
+    // Relative, so that it holds below a path of a proxy too.
+    let target = HeaderValue::try_from(format!("api/v1/query?{query}"))
+        .map_err(|error| ApiError::parameter("g0.expr", error))?;
+    let mut response = answer::text(StatusCode::FOUND, "");
+    response.headers_mut().insert(header::LOCATION, target);
+    Ok(response)
 }
 
 fn push_escaped(page: &mut String, text: &str) {

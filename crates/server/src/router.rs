@@ -17,6 +17,7 @@ use crate::{
 pub(crate) fn router(server: Server) -> Router {
     Router::new()
         .route("/", get(home::page))
+        .route("/graph", get(home::graph))
         .route("/metrics", get(exposition::metrics))
         .route("/metrics/live", get(exposition::live))
         .route("/health", get(health::health))

@@ -54,6 +54,19 @@ async fn the_page_lists_routes_that_exist() {
 }
 
 #[tokio::test]
+async fn the_link_of_an_alert_leads_to_what_its_expression_gives() {
+    let bench = Bench::new();
+    let answer = bench
+        .get("/graph?g0.expr=vector%281%29+%3E+0&g0.tab=1")
+        .await;
+    assert_eq!(answer.status.as_u16(), 302);
+    let target = answer.header("location").to_owned();
+    assert_eq!(target, "api/v1/query?query=vector%281%29+%3E+0");
+    assert_eq!(bench.get(&format!("/{target}")).await.status.as_u16(), 200);
+    assert_eq!(bench.get("/graph").await.status.as_u16(), 400);
+}
+
+#[tokio::test]
 async fn a_head_request_has_no_body() {
     let request = Request::head("/health").body(Body::empty()).unwrap();
     let answer = Bench::new().send(request).await;
