@@ -364,14 +364,17 @@ impl Router {
             attempts,
             parts_delivered,
             error,
+            is_written,
         } = report;
-        let state = match outcome {
-            Outcome::Delivered => DeliveryState::Delivered,
-            Outcome::Failed | Outcome::GaveUp => DeliveryState::Failed,
-        };
-        self.unwritten
-            .attempted(id, attempts, parts_delivered, &error)
-            .finished(id, state, &error, now);
+        if !is_written {
+            let state = match outcome {
+                Outcome::Delivered => DeliveryState::Delivered,
+                Outcome::Failed | Outcome::GaveUp => DeliveryState::Failed,
+            };
+            self.unwritten
+                .attempted(id, attempts, parts_delivered, &error)
+                .finished(id, state, &error, now);
+        }
         self.apply(Event::Sent { group, id, outcome }, now, orders);
     }
 
