@@ -36,7 +36,7 @@ use check::Check;
 use fault::{Blame, Fault};
 use metrics::Metrics;
 use network::{CutOff, leads_to};
-use pulse::{BEAT, Pulse};
+use pulse::{BEAT, Lateness, Pulse};
 use resolver::Resolver;
 use series::Facts;
 use tls::Tls;
@@ -208,9 +208,9 @@ impl Prober {
             }
             Blame::TargetUnlessOurs => {}
         }
-        let late = self.pulse.worst_since(check.begin, &*self.clock);
-        let why = if late > held_up_from(check.monitor.timeout) {
-            let seconds = late.as_secs_f64();
+        let lateness = self.pulse.lateness_since(check.begin, &*self.clock);
+        let why = if is_held_up(lateness, check.monitor.timeout) {
+            let seconds = lateness.total.as_secs_f64();
             format!("this machine was too busy or asleep for {seconds:.1} s during the check")
         } else if !address.is_none_or(leads_to) {
             note();
@@ -225,9 +225,11 @@ impl Prober {
     }
 }
 
-/// What lateness of the pulse explains that a check took longer than its timeout.
-fn held_up_from(timeout: Duration) -> Duration {
-    HELD_UP_FROM.min(timeout / 4).max(timeout / 10)
+/// Whether lateness of the pulse explains that a check took longer than its timeout: that of one beat, or, as with a
+/// processor that is given in slices, that of many, which have left the target less than half of its time.
+fn is_held_up(lateness: Lateness, timeout: Duration) -> bool {
+    let worst = HELD_UP_FROM.min(timeout / 4).max(timeout / 10);
+    lateness.worst > worst || lateness.total > timeout / 2
 }
 
 impl fmt::Debug for Prober {

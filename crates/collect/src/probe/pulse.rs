@@ -23,6 +23,15 @@ const NOTED_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Pulse(Mutex<State>);
 
+/// By how much some beats were late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lateness {
+    /// One of them.
+    pub(crate) worst: Duration,
+    /// All of them together.
+    pub(crate) total: Duration,
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// The next beat; none while nobody lets it beat.
@@ -73,18 +82,20 @@ impl Pulse {
         self.lock().next = None;
     }
 
-    /// By how much the worst beat since `since` was late, the one that is awaited included.
-    pub(crate) fn worst_since(&self, since: Duration, clock: &dyn Clock) -> Duration {
+    /// By how much beats since `since` were late, the one that is awaited included.
+    pub(crate) fn lateness_since(&self, since: Duration, clock: &dyn Clock) -> Lateness {
         let now = clock.monotonic();
         let lead = lead(clock, now);
         let state = self.lock();
         // After a stop the check may run before the beat does.
         let awaited = state.next.map(|next| next.lateness(now, lead));
         let late = state.late.iter().filter(|late| late.at >= since);
-        late.map(|late| late.by)
-            .chain(awaited)
-            .max()
-            .unwrap_or_default()
+        let mut lateness = Lateness::default();
+        for by in late.map(|late| late.by).chain(awaited) {
+            lateness.worst = lateness.worst.max(by);
+            lateness.total += by;
+        }
+        lateness
     }
 
     /// Seconds by which beats were late, those below 50 ms left out.
