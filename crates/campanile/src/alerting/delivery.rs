@@ -25,13 +25,14 @@ use std::time::Duration;
 use alerts::{GroupId, Notification, Outcome};
 use arc_swap::ArcSwap;
 use catalog::{Catalog, Changes};
-use model::{Clock, DeliveryState};
+use model::Clock;
 use notify::{Class, Context, Integration, Message, Receivers, SendError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::journal;
 use super::metrics::AlertingMetrics;
 
 /// How long a notification is tried; longer outages of a provider are longer than most alerts are worth telling.
@@ -382,10 +383,7 @@ impl Worker {
     /// Writes down what became of an order, and says whether that could be done; if not, routing does it later.
     async fn write_outcome(&self, order: &Order, outcome: Outcome, error: &str) -> bool {
         let id = order.notification.id;
-        let state = match outcome {
-            Outcome::Delivered => DeliveryState::Delivered,
-            Outcome::Failed | Outcome::GaveUp => DeliveryState::Failed,
-        };
+        let state = journal::state(outcome);
         let mut changes = Changes::default();
         changes
             .attempted(id, order.attempts, order.parts_delivered, error)

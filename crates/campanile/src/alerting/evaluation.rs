@@ -4,18 +4,18 @@
 //! A group is never evaluated twice at once; a slot that passes meanwhile is skipped and counted. After an evaluation
 //! the group's state is written, then its alerts go to routing.
 
+mod once;
+mod queries;
+
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use catalog::{Catalog, Changes};
-use model::{Alert, Clock, SampleBatch, SampleSink, SeriesSource, Timestamp};
-use promql::{Interrupt, Stop};
-use rules::{Environment, Evaluation, Group, GroupDefinition, GroupSnapshot, RuleError};
+use model::{Alert, Clock, SampleSink, SeriesSource, Timestamp};
+use rules::{Environment, Group, GroupDefinition, GroupSnapshot, RuleError};
 use server::RuleGroup;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -24,6 +24,8 @@ use tracing::{debug, error, warn};
 
 use super::metrics::AlertingMetrics;
 use super::routing::Inbox;
+use once::{Done, Job};
+use queries::Queries;
 
 /// Where the states of groups lie in the catalog.
 const KIND: &str = "rules";
@@ -90,18 +92,6 @@ struct Slot {
     due: Timestamp,
     shown: Arc<RuleGroup>,
     written: Option<GroupSnapshot>,
-}
-
-/// A group after its evaluation.
-struct Done {
-    key: Key,
-    group: Group,
-    evaluation: Evaluation,
-    /// Whether it ended in a panic, which changed nothing then.
-    panicked: bool,
-    refused: Option<String>,
-    took: Duration,
-    rule_times: Vec<Duration>,
 }
 
 impl Evaluator {
@@ -238,7 +228,7 @@ impl Evaluator {
             let Some(slot) = self.slots.get_mut(&key) else {
                 continue;
             };
-            let Some(mut group) = slot.group.take() else {
+            let Some(group) = slot.group.take() else {
                 continue;
             };
             let next = next_slot(&key, slot.interval, now);
@@ -248,48 +238,16 @@ impl Evaluator {
             slot.due = next;
             // What was slept through is looked at as it is now, not as it was.
             let at = if missed > 0 { now } else { at };
-            let (around, environment) = (self.around.clone(), self.environment.clone());
-            let before = slot.shown.clone();
-            let queries = self.queries.clone();
-            self.running.spawn_blocking(move || {
-                let started = around.clock.monotonic();
-                let mut refused = None;
-                let mut rule_times = Vec::new();
-                let mut append = |samples: &[(model::Labels, model::Sample)]| {
-                    rule_times.push(queries.take_time());
-                    let rows = samples
-                        .iter()
-                        .map(|(labels, sample)| (labels, sample.timestamp, sample.value));
-                    match around.sink.append(&SampleBatch::packed(rows)) {
-                        Ok(appended) => {
-                            let first = appended.rejected.into_iter().next();
-                            refused = first.map(|row| row.reason.to_string()).or(refused.take());
-                        }
-                        Err(error) => refused = Some(error.to_string()),
-                    }
-                };
-                let evaluate = AssertUnwindSafe(|| group.evaluate(at, &environment, &mut append));
-                let evaluated = catch_unwind(evaluate);
-                let panicked = evaluated.is_err();
-                let evaluation = evaluated.unwrap_or_else(|_| {
-                    // A mistake of ours in one query must not end all others, nor what fires by this group.
-                    group = before.group.clone();
-                    Evaluation {
-                        alerts: group.firing(at, &environment),
-                        ..Evaluation::default()
-                    }
-                });
-                let took = around.clock.monotonic().saturating_sub(started);
-                Done {
-                    key,
-                    group,
-                    evaluation,
-                    panicked,
-                    refused,
-                    took,
-                    rule_times,
-                }
-            });
+            let job = Job {
+                key,
+                before: slot.shown.clone(),
+                group,
+                at,
+                around: self.around.clone(),
+                environment: self.environment.clone(),
+                queries: self.queries.clone(),
+            };
+            self.running.spawn_blocking(move || job.run());
         }
     }
 
@@ -403,11 +361,11 @@ impl Evaluator {
             let alerts = group.end(now, &self.environment, &mut |samples| {
                 ended.extend_from_slice(samples);
             });
-            let rows = ended
-                .iter()
-                .map(|(labels, sample)| (labels, sample.timestamp, sample.value));
-            if let Err(error) = self.around.sink.append(&SampleBatch::packed(rows)) {
-                warn!(group = name, %error, "the store refuses the ends of a group's series");
+            if let Some(reason) = once::store(&*self.around.sink, &ended) {
+                warn!(
+                    group = name,
+                    reason, "the store refuses the ends of a group's series"
+                );
             }
             inbox.raise(alerts).await;
         }
@@ -478,93 +436,6 @@ fn environment(queries: &Arc<Queries>, settings: &Settings) -> Environment {
     let mut environment = Environment::new(query);
     environment.external_url.clone_from(&settings.external_url);
     environment
-}
-
-/// The queries of rules, and how long those that run have been at it.
-struct Queries {
-    source: Arc<dyn SeriesSource>,
-    clock: Arc<dyn Clock>,
-    limits: promql::Limits,
-    timeout: Duration,
-    /// By number, each with its start.
-    running: Mutex<BTreeMap<u64, (Duration, Interrupt)>>,
-    /// Whether the program ends: those that begin now end at once.
-    is_stopped: AtomicBool,
-}
-
-/// A query that runs, until it is dropped.
-struct Running<'q>(&'q Queries, u64);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.running().remove(&self.1);
-    }
-}
-
-thread_local! {
-    /// How long the queries of the rule that is being evaluated on this thread took so far.
-    static SPENT: std::cell::Cell<Duration> = const { std::cell::Cell::new(Duration::ZERO) };
-}
-
-impl Queries {
-    fn new(around: &Surroundings, settings: &Settings) -> Self {
-        Self {
-            source: around.source.clone(),
-            clock: around.clock.clone(),
-            limits: settings.limits.clone(),
-            timeout: settings.query_timeout,
-            running: Mutex::default(),
-            is_stopped: AtomicBool::new(false),
-        }
-    }
-
-    fn evaluate(
-        &self,
-        expr: &promql::Expr,
-        at: Timestamp,
-    ) -> Result<promql::Answer, promql::EvalError> {
-        let interrupt = Interrupt::new();
-        let started = self.clock.monotonic();
-        let running = {
-            let mut running = self.running();
-            let number = running.last_key_value().map_or(0, |(last, _)| last + 1);
-            running.insert(number, (started, interrupt.clone()));
-            Running(self, number)
-        };
-        if self.is_stopped.load(Ordering::SeqCst) {
-            interrupt.stop(Stop::Cancelled);
-        }
-        let answer = promql::evaluate_instant(&*self.source, expr, at, &self.limits, &interrupt);
-        drop(running);
-        let took = self.clock.monotonic().saturating_sub(started);
-        SPENT.set(SPENT.get() + took);
-        answer
-    }
-
-    /// The time that this thread spent on queries since it was last asked.
-    fn take_time(&self) -> Duration {
-        SPENT.replace(Duration::ZERO)
-    }
-
-    fn stop_overdue(&self) {
-        let now = self.clock.monotonic();
-        for (started, interrupt) in self.running().values() {
-            if now.saturating_sub(*started) > self.timeout {
-                interrupt.stop(Stop::TimedOut);
-            }
-        }
-    }
-
-    fn stop_all(&self) {
-        self.is_stopped.store(true, Ordering::SeqCst);
-        for (_, interrupt) in self.running().values() {
-            interrupt.stop(Stop::Cancelled);
-        }
-    }
-
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, (Duration, Interrupt)>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[cfg(test)]

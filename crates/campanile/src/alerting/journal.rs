@@ -1,6 +1,6 @@
 //! A notification as the journal keeps it.
 
-use alerts::{Notification, Reason, Status};
+use alerts::{Notification, Outcome, Reason, Status};
 use model::{DeliveryState, NotificationRecord, RecordedAlert};
 
 /// The entry of a notification that is to be sent to `target`.
@@ -35,5 +35,13 @@ fn reason(reason: Reason) -> &'static str {
         Reason::NewAlerts => "new_alerts",
         Reason::Resolved => "resolved",
         Reason::Repeat => "repeat",
+    }
+}
+
+/// The state of a notification whose outcome is known.
+pub(crate) fn state(outcome: Outcome) -> DeliveryState {
+    match outcome {
+        Outcome::Delivered => DeliveryState::Delivered,
+        Outcome::Failed | Outcome::GaveUp => DeliveryState::Failed,
     }
 }

@@ -6,18 +6,18 @@
 //! is written is not sent again. If the catalog cannot be written for [`PATIENCE`], messages are sent all the same: that a
 //! disk is full is the very thing that must be told. What was not written is written as soon as it can be.
 
+mod inbox;
+mod view;
+
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use alerts::{Action, Event, Notification, Outcome, Routing, State};
+use alerts::{Action, Event, Notification, Outcome, State};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use catalog::{Catalog, Changes};
-use model::{
-    Alert, Clock, ComponentHealth, DeliveryState, HealthState, Labels, NotificationQuery, Timestamp,
-};
-use notify::Receivers;
+use model::{Alert, Clock, DeliveryState, HealthState, Labels, NotificationQuery, Timestamp};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -25,6 +25,10 @@ use tracing::{error, info, warn};
 use super::delivery::{Delivery, Means, Order, Report, Sending};
 use super::journal;
 use super::metrics::AlertingMetrics;
+
+use inbox::Input;
+pub(crate) use inbox::{Inbox, Whom};
+pub(crate) use view::View;
 
 /// Where the state lies in the catalog.
 const KIND: &str = "alerts";
@@ -62,39 +66,6 @@ const JOURNAL_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 const JOURNAL_MAX: u64 = 100_000;
 const PRUNE: Duration = Duration::from_secs(3600);
 
-/// Whom to tell, and how.
-#[derive(Debug, Clone)]
-pub(crate) struct Whom {
-    pub(crate) routing: Routing,
-    pub(crate) receivers: Receivers,
-    /// Where links in messages lead.
-    pub(crate) external_url: String,
-}
-
-enum Input {
-    Alerts(Vec<Alert>),
-    Changed(Box<Whom>),
-}
-
-/// Where alerts are raised; clones lead to the same loop.
-#[derive(Clone)]
-pub(crate) struct Inbox(mpsc::Sender<Input>);
-
-impl Inbox {
-    /// Hands alerts to routing; waits while it is busy.
-    pub(crate) async fn raise(&self, alerts: Vec<Alert>) {
-        if !alerts.is_empty() {
-            // The loop ends after all who raise alerts.
-            let _ = self.0.send(Input::Alerts(alerts)).await;
-        }
-    }
-
-    /// Lets other routes and receivers hold from now on. Blocks while routing is busy.
-    pub(crate) fn change(&self, whom: Whom) {
-        let _ = self.0.blocking_send(Input::Changed(Box::new(whom)));
-    }
-}
-
 /// The loop, before it runs.
 pub(crate) struct Router {
     state: State,
@@ -112,33 +83,6 @@ pub(crate) struct Router {
     revision: Option<u64>,
     written_at: Option<Duration>,
     pruned_at: Option<Duration>,
-}
-
-/// What others see of routing.
-#[derive(Default)]
-pub(crate) struct View {
-    trouble: Mutex<Option<(Timestamp, String)>>,
-}
-
-impl View {
-    /// Degraded while the catalog cannot be written; healthy since `started` at least.
-    pub(crate) fn health(&self, started: Timestamp) -> ComponentHealth {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let (state, reason, since) = match &*trouble {
-            None => (HealthState::Healthy, String::new(), started),
-            Some((since, reason)) => (HealthState::Degraded, reason.clone(), *since),
-        };
-        ComponentHealth {
-            component: "alerting",
-            state,
-            reason,
-            since,
-        }
-    }
-
-    fn set_trouble(&self, trouble: Option<(Timestamp, String)>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-    }
 }
 
 impl Router {
@@ -367,13 +311,9 @@ impl Router {
             is_written,
         } = report;
         if !is_written {
-            let state = match outcome {
-                Outcome::Delivered => DeliveryState::Delivered,
-                Outcome::Failed | Outcome::GaveUp => DeliveryState::Failed,
-            };
             self.unwritten
                 .attempted(id, attempts, parts_delivered, &error)
-                .finished(id, state, &error, now);
+                .finished(id, journal::state(outcome), &error, now);
         }
         self.apply(Event::Sent { group, id, outcome }, now, orders);
     }

@@ -29,12 +29,12 @@ fn whom() -> Whom {
         integrations: BTreeMap::from([("webhook[0]".to_owned(), integration)]),
     };
     Whom {
-        routing: Routing {
+        routing: alerts::Routing {
             root,
             receivers: BTreeMap::from([("ops".to_owned(), receiver)]),
             cooldowns: Vec::new(),
         },
-        receivers: Receivers::default(),
+        receivers: notify::Receivers::default(),
         external_url: String::new(),
     }
 }
