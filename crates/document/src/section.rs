@@ -103,7 +103,7 @@ impl<'d> Section<'d> {
                 continue;
             }
             let message = if self.unsupported.contains(&key) {
-                format!("{} is not supported yet; remove it", self.path.key(key))
+                format!("{key} is not supported yet; remove it")
             } else {
                 let hint = hint(key).unwrap_or_else(|| self.suggestion(key));
                 format!("unknown key {key:?}; {hint}")

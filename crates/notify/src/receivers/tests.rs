@@ -99,11 +99,11 @@ fn each_mistake_is_noted_at_its_place() {
     for (yaml, problem) in [
         (
             "receivers: [{name: a, pagerduty_configs: []}]",
-            "receivers[0].pagerduty_configs: receivers[0].pagerduty_configs is not supported yet; remove it",
+            "receivers[0].pagerduty_configs: pagerduty_configs is not supported yet; remove it",
         ),
         (
             "global: {opsgenie_api_key: x}",
-            "global.opsgenie_api_key: global.opsgenie_api_key is not supported yet; remove it",
+            "global.opsgenie_api_key: opsgenie_api_key is not supported yet; remove it",
         ),
         (
             "receivers: [{name: a, email_configs: [{to: x@example.org, from: y@example.org}]}]",
@@ -123,7 +123,7 @@ fn each_mistake_is_noted_at_its_place() {
         ),
         (
             "global: {smtp_auth_secret: x}",
-            "global.smtp_auth_secret: global.smtp_auth_secret is not supported yet; remove it",
+            "global.smtp_auth_secret: smtp_auth_secret is not supported yet; remove it",
         ),
         (
             "global: {smtp_smarthost: mail}",
