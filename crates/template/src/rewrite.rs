@@ -6,7 +6,8 @@
 
 use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, PipeNode, Pos, SmolStr};
 
-use super::{Broken, functions};
+use crate::language::Language;
+use crate::parsed::Broken;
 
 /// The function that reads a field or calls a method.
 pub(crate) const GET: &str = "__get";
@@ -15,18 +16,30 @@ pub(crate) const SHOW: &str = "__show";
 /// The function that refuses a text that is too long for a variable.
 pub(crate) const KEEP: &str = "__keep";
 
+/// Those of which people who write templates know nothing.
+pub(crate) const INTERNAL: [&str; 3] = [GET, SHOW, KEEP];
+
 /// Functions that escape at the end of an action; the library must see them there.
 const ESCAPERS: [&str; 3] = ["html", "js", "urlquery"];
 
 /// Rewrites one tree, in which only `$` is known at first, and notes the templates that it calls.
-pub(crate) fn rewrite(tree: &mut ListNode, calls: &mut Vec<(String, usize)>) -> Result<(), Broken> {
-    let variables = vec!["$".into()];
-    Walk { variables, calls }.list(tree)
+pub(crate) fn rewrite(
+    language: &Language,
+    tree: &mut ListNode,
+    calls: &mut Vec<String>,
+) -> Result<(), Broken> {
+    let mut walk = Walk {
+        language,
+        variables: vec!["$".into()],
+        calls,
+    };
+    walk.list(tree)
 }
 
 struct Walk<'a> {
+    language: &'a Language,
     variables: Vec<SmolStr>,
-    calls: &'a mut Vec<(String, usize)>,
+    calls: &'a mut Vec<String>,
 }
 
 impl Walk<'_> {
@@ -51,7 +64,7 @@ impl Walk<'_> {
                     self.branch(branch)?;
                 }
                 Node::Template(call) => {
-                    self.calls.push((call.name.to_string(), call.pos.offset));
+                    self.calls.push(call.name.to_string());
                     if let Some(pipe) = &mut call.pipe {
                         self.pipe(pipe)?;
                     }
@@ -115,10 +128,8 @@ impl Walk<'_> {
                 *expr = fields((**inner).clone(), names, *pos);
             }
             Expr::Pipe(_, pipe) => self.pipe(pipe)?,
-            Expr::Identifier(pos, name) if !functions::is_known(name) => {
-                let message = format!("function {name:?} not defined");
-                let offset = pos.offset;
-                return Err(Broken { message, offset });
+            Expr::Identifier(pos, name) if !self.language.has(name) => {
+                return Err(self.broken(format!("function {name:?} not defined"), *pos));
             }
             _ => {}
         }
@@ -130,9 +141,12 @@ impl Walk<'_> {
         if self.variables.iter().any(|known| bare(known) == bare(name)) {
             return Ok(());
         }
-        let message = format!("undefined variable \"${}\"", bare(name));
-        let offset = pos.offset;
-        Err(Broken { message, offset })
+        Err(self.broken(format!("undefined variable \"${}\"", bare(name)), pos))
+    }
+
+    fn broken(&self, message: String, pos: Pos) -> Broken {
+        let offset = pos.offset.saturating_sub(self.language.prelude.len());
+        Broken { message, offset }
     }
 }
 
