@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 
 use crate::language::{Count, Failure, Function, Language, Outcome};
 use crate::number::humanize_duration;
-use crate::value::{Value, field, number, string, text, type_name};
+use crate::value::{Value, field, kind, number, string, text, type_name};
 
 /// What the library has of Go's language.
 pub(crate) const BUILT_IN: [&str; 19] = [
@@ -69,6 +69,23 @@ pub(crate) fn print(language: &Language, given: &[Value]) -> Outcome {
         after_text = is_text(value);
     }
     Ok(string(printed))
+}
+
+/// As Go's, with a space between all neighbours.
+pub(crate) fn println(language: &Language, given: &[Value]) -> Outcome {
+    let written = given.iter().map(|value| language.write(value));
+    let written: Vec<String> = written.collect::<Result<_, _>>()?;
+    Ok(string(written.join(" ") + "\n"))
+}
+
+/// A value for a function of the library, to which records are unknown.
+pub(crate) fn plain(language: &Language, value: &Value) -> Outcome {
+    let is_record = |value: &Value| !kind(value).is_empty();
+    match value {
+        Value::List(items) if items.iter().any(is_record) => language.write(value).map(string),
+        value if is_record(value) => language.write(value).map(string),
+        other => Ok(other.clone()),
+    }
 }
 
 /// Go's own gives the empty text for a label that is not there.

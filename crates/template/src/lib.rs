@@ -14,6 +14,9 @@ mod parsed;
 mod rewrite;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use execution::{Functions, Ready, Target};
 pub use functions::title;
 pub use language::{Count, Failure, Function, Language, Outcome};

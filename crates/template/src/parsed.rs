@@ -127,8 +127,14 @@ fn parse_whole(
 ) -> Result<Option<(ListNode, Vec<DefineNode>)>, Broken> {
     const MARK: char = '\0';
     let whole = format!("{}{text}{MARK}", language.prelude);
-    let parsed = Parser::with_name(None, &whole, "{{", "}}").and_then(Parser::parse);
-    let (mut tree, defines) = parsed.map_err(|error| located(language, error, text))?;
+    let parse = |text| Parser::with_name(None, text, "{{", "}}").and_then(Parser::parse);
+    let (mut tree, defines) = parse(&whole).map_err(|error| {
+        // In an action that does not end, the mark itself would be what is wrong.
+        let error = parse(whole.strip_suffix(MARK).unwrap_or(&whole))
+            .err()
+            .unwrap_or(error);
+        located(language, error, text)
+    })?;
     let Some(Node::Text(last)) = tree.nodes.last_mut() else {
         return Ok(None);
     };
