@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use gotmpl::{FuncMap, TemplateError, ValueFunc, html};
 
-use crate::functions::{SHARED, kept, plain, print, println, shown};
+use crate::functions::{SHARED, assigned, kept, plain, print, println, shown};
 use crate::language::{Count, Failure, Language, Outcome};
 use crate::parsed::Tree;
-use crate::rewrite::{GET, INTERNAL, KEEP, PLAIN, SHOW};
+use crate::rewrite::{ASSIGN, GET, INTERNAL, KEEP, PLAIN, SHOW};
 use crate::value::{Value, text};
 
 /// How often the loops of one expansion may turn; a text lists some alerts or series, not a database.
@@ -44,6 +44,7 @@ impl Functions {
         });
         functions.add(SHOW, Count::Is(1), |given| shown(language, &given[0]));
         functions.add(KEEP, Count::Is(1), |given| Ok(given[0].clone()));
+        functions.add(ASSIGN, Count::Is(1), |given| assigned(&given[0]));
         functions.add(PLAIN, Count::Is(1), |given| plain(language, &given[0]));
         functions.add("print", Count::Least(0), |given| print(language, given));
         functions.add("println", Count::Least(0), |given| println(language, given));

@@ -1,5 +1,8 @@
 //! The functions that every language has: Go's own, and those that Prometheus and Alertmanager share.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use regex::{Regex, RegexBuilder};
 
 use crate::language::{Count, Failure, Function, Language, Outcome};
@@ -14,6 +17,9 @@ pub(crate) const BUILT_IN: [&str; 19] = [
 
 /// The largest regular expression, in bytes of its machine; people write them, so they are small.
 const REGEX_MAX: usize = 1 << 20;
+
+/// How deep lists and maps may nest in a variable; writing and dropping them takes stack for each level.
+const NESTING_MAX: usize = 100;
 
 pub(crate) const SHARED: [Function; 6] = [
     ("index", Count::Least(1), index),
@@ -53,6 +59,43 @@ pub(crate) fn kept(language: &Language, value: Value) -> Outcome {
             Err(Failure::TooLong(language.length_max))
         }
         _ => Ok(value),
+    }
+}
+
+/// A value that a variable may be given; else a loop could put it into a list in a list without end.
+pub(crate) fn assigned(value: &Value) -> Outcome {
+    let mut level = vec![value];
+    for _ in 0..NESTING_MAX {
+        // What stands in several places is looked at once, since a few lists can stand in a great many.
+        let mut seen = HashSet::new();
+        let mut next = Vec::new();
+        for outer in level {
+            let mut note = |inner| {
+                if address(inner).is_some_and(|address| seen.insert(address)) {
+                    next.push(inner);
+                }
+            };
+            match outer {
+                Value::List(items) => items.iter().for_each(&mut note),
+                Value::Map(fields) => fields.values().for_each(&mut note),
+                _ => {}
+            }
+        }
+        if next.is_empty() {
+            return Ok(value.clone());
+        }
+        level = next;
+    }
+    let message = format!("lists and maps nest deeper than {NESTING_MAX} levels");
+    Err(Failure::new(message))
+}
+
+/// Where a list or map stands in memory.
+fn address(value: &Value) -> Option<usize> {
+    match value {
+        Value::List(items) => Some(items.as_ptr().addr()),
+        Value::Map(fields) => Some(Arc::as_ptr(fields).addr()),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Makes a parsed template mean what it means in Go, and finds the names that Go refuses when it parses.
 //!
 //! 1. A field or method (`.a`, `$x.a`, `(…).a`) becomes a call of [`GET`], to which the arguments behind it go.
-//! 2. What an action shows passes through [`SHOW`], what it keeps through [`KEEP`].
+//! 2. What an action shows passes through [`SHOW`], what it keeps through [`KEEP`] or [`ASSIGN`].
 //! 3. What Go's own functions write passes through [`PLAIN`], since the library would write a record's kind as well.
 //! 4. Functions and variables must exist.
 
@@ -16,11 +16,13 @@ pub(crate) const GET: &str = "__get";
 pub(crate) const SHOW: &str = "__show";
 /// The function that refuses a text that is too long for a variable.
 pub(crate) const KEEP: &str = "__keep";
+/// The function that also refuses a value that nests too deep; only what is assigned can grow with each turn of a loop.
+pub(crate) const ASSIGN: &str = "__assign";
 /// The function that makes a text of a record.
 pub(crate) const PLAIN: &str = "__plain";
 
 /// Those of which people who write templates know nothing.
-pub(crate) const INTERNAL: [&str; 4] = [GET, SHOW, KEEP, PLAIN];
+pub(crate) const INTERNAL: [&str; 5] = [GET, SHOW, KEEP, ASSIGN, PLAIN];
 
 /// Functions that escape at the end of an action; the library must see them there.
 const ESCAPERS: [&str; 3] = ["html", "js", "urlquery"];
@@ -61,7 +63,11 @@ impl Walk<'_> {
                     if is_shown && escapes {
                         continue;
                     }
-                    let name = if is_shown { SHOW } else { KEEP };
+                    let name = match is_shown {
+                        true => SHOW,
+                        false if action.pipe.is_assign => ASSIGN,
+                        false => KEEP,
+                    };
                     let command = call(name, Vec::new(), action.pos);
                     action.pipe.commands.push(command);
                 }

@@ -174,7 +174,7 @@ fn an_expansion_is_bounded() {
     // Each turn doubles what the list would be as a text, while the list itself stays small.
     let doubled = format!(
         "{{{{ $x := 1 }}}}{}{{{{ $x = list $x $x }}}}{}{{{{ $x }}}}",
-        ten.repeat(2),
+        "{{ range list 1 2 3 4 5 }}".repeat(2),
         "{{ end }}".repeat(2)
     );
     assert_eq!(expand(Target::Text, &doubled), too_long);
@@ -200,4 +200,18 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_list_that_nests_without_end_is_refused() {
+    let ten = "{{ range list 0 1 2 3 4 5 6 7 8 9 }}";
+    let nested = format!(
+        "{{{{ $x := 1 }}}}{}{{{{ $x = list $x }}}}{}",
+        ten.repeat(5),
+        "{{ end }}".repeat(5)
+    );
+    assert_eq!(
+        expand(Target::Text, &nested),
+        "lists and maps nest deeper than 100 levels"
+    );
 }
