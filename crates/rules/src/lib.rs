@@ -21,6 +21,7 @@ mod thresholds;
 #[cfg(test)]
 mod tests;
 
+pub use self::template::Template;
 pub use active_alert::{ActiveAlert, AlertState};
 pub use definition::{GroupDefinition, RuleDefinition, RuleKind};
 pub use environment::{Environment, Query};
@@ -29,5 +30,4 @@ pub use group::{Append, Evaluation, Group, RuleError};
 pub use host::host_rules;
 pub use rule::{Rule, RuleHealth};
 pub use snapshot::{AlertSnapshot, GroupSnapshot, RuleSnapshot};
-pub use template::Template;
 pub use thresholds::Thresholds;

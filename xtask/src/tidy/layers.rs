@@ -21,12 +21,13 @@ enum Layer {
     Program,
 }
 
-const LAYERS: [(&str, Layer); 15] = [
+const LAYERS: [(&str, Layer); 16] = [
     ("model", Layer::Model),
     ("testkit", Layer::Testkit),
     ("wire", Layer::Pure),
     ("promql", Layer::Pure),
     ("document", Layer::Pure),
+    ("template", Layer::Pure),
     ("rules", Layer::Pure),
     ("alerts", Layer::Pure),
     ("uptime", Layer::Pure),

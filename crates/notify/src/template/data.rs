@@ -1,19 +1,17 @@
 //! A notification as a template sees it, by Alertmanager's names.
 
 use alerts::{Notification, NotifiedAlert, Status};
-use gotmpl::Value;
+use template::{Value, list, record, string, texts};
 
 use super::time;
-use super::value::{list, record, texts};
 use crate::{overlap, webhook};
 
 /// What the dot is at first.
 pub(crate) fn of(notification: &Notification, external_url: &str) -> Value {
-    let string = |text: &str| Value::String(text.into());
     record(
         "data",
         [
-            ("Receiver", string(&notification.group.receiver)),
+            ("Receiver", string(&*notification.group.receiver)),
             ("Status", string(overlap::status(notification))),
             ("Alerts", list(notification.alerts.iter().map(alert))),
             ("GroupLabels", pairs(&overlap::group_labels(notification))),
@@ -35,7 +33,6 @@ fn alert(notified: &NotifiedAlert) -> Value {
         Status::Firing => ("firing", time::never()),
         Status::Resolved => ("resolved", time::of(alert.ends_at)),
     };
-    let string = |text: &str| Value::String(text.into());
     record(
         "alert",
         [
@@ -44,8 +41,8 @@ fn alert(notified: &NotifiedAlert) -> Value {
             ("Annotations", pairs(&alert.annotations)),
             ("StartsAt", time::of(alert.starts_at)),
             ("EndsAt", ends_at),
-            ("GeneratorURL", string(&alert.generator_url)),
-            ("Fingerprint", string(&alert.fingerprint())),
+            ("GeneratorURL", string(&*alert.generator_url)),
+            ("Fingerprint", string(alert.fingerprint())),
         ],
     )
 }

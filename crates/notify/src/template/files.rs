@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use document::Value;
-use gotmpl::parse::ListNode;
 use regex::Regex;
+use template::{Parsed, Tree};
 
-use super::{Parsed, parse, place, refuse_unknown};
+use super::{LANGUAGE, refuse_unknown};
 
 /// How many files one configuration may have.
 const FILES_MAX: usize = 500;
@@ -19,7 +19,7 @@ const FILE_LENGTH_MAX: u64 = 1 << 20;
 /// What the files define, by name; equal if the files' texts are.
 #[derive(Clone, Default)]
 pub(crate) struct Templates {
-    trees: BTreeMap<String, ListNode>,
+    trees: BTreeMap<String, Tree>,
     texts: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ impl Templates {
                 match load(&path) {
                     Ok((text, parsed)) => {
                         templates.texts.push(text);
-                        let called = parsed.calls.into_iter().map(|(name, _)| name);
+                        let called = parsed.calls.into_iter();
                         calls.extend(called.map(|name| (name, item.clone())));
                         templates.trees.extend(parsed.defines);
                     }
@@ -62,7 +62,7 @@ impl Templates {
         self.trees.contains_key(name)
     }
 
-    pub(crate) fn trees(&self) -> &BTreeMap<String, ListNode> {
+    pub(crate) fn trees(&self) -> &BTreeMap<String, Tree> {
         &self.trees
     }
 }
@@ -87,8 +87,8 @@ fn load(path: &Path) -> Result<(String, Parsed), String> {
         return Err(format!("{shown} has more than {FILE_LENGTH_MAX} bytes"));
     }
     let text = fs::read_to_string(path).map_err(unread)?;
-    let parsed = parse(&text).map_err(|broken| {
-        let place = place(&text, broken.offset);
+    let parsed = Parsed::parse(&LANGUAGE, &text).map_err(|broken| {
+        let place = broken.place(&text);
         format!("{shown}, {place}: {}", broken.message)
     })?;
     Ok((text, parsed))

@@ -1,64 +1,31 @@
-//! Alertmanager's functions for templates, and the few that close the gap to Go.
+//! Alertmanager's functions for templates.
 
 use std::sync::Arc;
 
-use gotmpl::{FuncMap, SafeKind, TemplateError, Value, ValueFunc};
 use model::Timestamp;
-use regex::{Regex, RegexBuilder};
+use template::Count::{Is, Least};
+use template::{
+    Failure, Function, Functions, Outcome, Value, humanize_duration, list, number, safe_html,
+    safe_url, string, text, texts, title, type_name,
+};
 
-use super::rewrite::{GET, KEEP, SHOW};
-use super::value::{KIND, Outcome, failure, get, json, kind, list, type_name};
-use super::{LENGTH_MAX, Target, time};
+use super::value::json;
+use super::{LANGUAGE, Target, time};
 use crate::http::base64;
 
-/// What Go's language has by itself.
-const BUILT_IN: [&str; 19] = [
-    "and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js",
-    "urlquery", "call", "eq", "ne", "lt", "le", "gt", "ge",
-];
-
 /// Those that depend on where and when they are called.
-const BOUND: [&str; 4] = ["__default", "now", "since", GET];
+pub(super) const BOUND: [&str; 3] = ["__default", "now", "since"];
 
-/// The largest regular expression, in bytes of its machine; they come from a configuration, so they are small.
-const REGEX_MAX: usize = 1 << 20;
-
-/// A function that depends on its arguments alone, and how many it takes: exactly, or at least.
-type Plain = (&'static str, Count, fn(&[Value]) -> Outcome);
-
-#[derive(Clone, Copy)]
-enum Count {
-    Is(usize),
-    Least(usize),
-}
-
-use Count::{Is, Least};
-
-const PLAIN: [Plain; 27] = [
-    (SHOW, Is(1), |given| Ok(shown(&given[0]))),
-    (KEEP, Is(1), |given| kept(&given[0])),
-    ("index", Least(1), index),
-    ("toUpper", Is(1), |given| {
-        Ok(string(text(&given[0])?.to_uppercase()))
+pub(super) const PLAIN: [Function; 19] = [
+    ("title", Is(1), |given| {
+        Ok(string(title(&text(&given[0])?, is_in_word)))
     }),
-    ("toLower", Is(1), |given| {
-        Ok(string(text(&given[0])?.to_lowercase()))
-    }),
-    ("title", Is(1), |given| Ok(string(title(&text(&given[0])?)))),
     ("trimSpace", Is(1), |given| {
         Ok(string(text(&given[0])?.trim().to_owned()))
     }),
     ("join", Is(2), |given| join(&text(&given[0])?, &given[1])),
-    ("match", Is(2), |given| {
-        Ok(Value::Bool(regex(&given[0])?.is_match(&text(&given[1])?)))
-    }),
-    ("reReplaceAll", Is(3), |given| {
-        let (with, within) = (text(&given[1])?, text(&given[2])?);
-        let replaced = regex(&given[0])?.replace_all(&within, &*with).into_owned();
-        kept(&string(replaced))
-    }),
-    ("safeHtml", Is(1), |given| safe(SafeKind::Html, &given[0])),
-    ("safeUrl", Is(1), |given| safe(SafeKind::Url, &given[0])),
+    ("safeHtml", Is(1), |given| safe_html(&given[0])),
+    ("safeUrl", Is(1), |given| safe_url(&given[0])),
     ("urlUnescape", Is(1), |given| {
         url_unescaped(&text(&given[0])?)
     }),
@@ -82,179 +49,46 @@ const PLAIN: [Plain; 27] = [
         time::parsed(&text(&given[0])?, &text(&given[1])?)
     }),
     ("humanizeDuration", Is(1), |given| {
-        Ok(string(humanize_duration(number(&given[0])?)))
+        let seconds = time::seconds(&given[0]).map_or_else(|| number(&given[0]), Ok);
+        Ok(string(humanize_duration(seconds?)))
     }),
     ("toJson", Is(1), |given| {
-        kept(&string(json(&given[0]).to_string()))
+        Ok(string(json(&given[0]).to_string()))
     }),
     ("base64encode", Is(1), |given| {
-        kept(&string(base64(text(&given[0])?.as_bytes())))
+        Ok(string(base64(text(&given[0])?.as_bytes())))
     }),
     ("base64decode", Is(1), |given| {
         base64_decoded(&text(&given[0])?)
     }),
-    ("routeLabels", Least(0), |_| Ok(super::value::texts([]))),
-    ("print", Least(0), |given| {
-        let texts: Vec<String> = given.iter().map(written).collect();
-        Ok(string(texts.concat()))
-    }),
+    ("routeLabels", Least(0), |_| Ok(texts([]))),
 ];
 
-/// Whether a template may call it.
-pub(crate) fn is_known(name: &str) -> bool {
-    let plain = PLAIN.iter().any(|(plain, ..)| *plain == name);
-    plain || BUILT_IN.contains(&name) || BOUND.contains(&name)
-}
-
 /// All of them, at a moment; `default` gives the own text of a name.
-pub(crate) fn all(
+pub(super) fn all(
     at: Timestamp,
     target: Target,
     default: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
-) -> FuncMap {
-    let mut functions = FuncMap::new();
-    for (name, count, function) in PLAIN {
-        add(&mut functions, name, move |given| {
-            let (fits, word, wanted) = match count {
-                Is(count) => (given.len() == count, "", count),
-                Least(count) => (given.len() >= count, "at least ", count),
-            };
-            if fits {
-                return function(given);
-            }
-            let got = given.len();
-            Err(failure(format!(
-                "wrong number of args for {name}: want {word}{wanted} got {got}"
-            )))
-        });
-    }
-    add(&mut functions, GET, |given| match given {
-        [receiver, name, arguments @ ..] => get(receiver, &text(name)?, arguments),
-        _ => Err(failure("a field needs a value")),
-    });
-    add(&mut functions, "now", move |_| Ok(time::of(at)));
-    add(&mut functions, "since", move |given| match given {
-        [moment] => time::until(moment, at),
-        _ => Err(failure("wrong number of args for since: want 1")),
-    });
-    add(&mut functions, "__default", move |given| {
-        let [name] = given else {
-            return Err(failure("wrong number of args for __default: want 1"));
-        };
-        let name = text(name)?;
+) -> Functions {
+    let mut functions = Functions::new(&LANGUAGE);
+    functions.add("now", Least(0), move |_| Ok(time::of(at)));
+    functions.add("since", Is(1), move |given| time::until(&given[0], at));
+    functions.add("__default", Is(1), move |given| {
+        let name = text(&given[0])?;
         let Some(text) = default(&name) else {
             return Err(failure(format!("there is no default text {name:?}")));
         };
         let is_markup = matches!(&*name, "email.default.html" | "telegram.default.message");
         if is_markup && target == Target::Html {
-            return safe(SafeKind::Html, &string(text));
+            return safe_html(&string(text));
         }
         Ok(string(text))
     });
     functions
 }
 
-fn add(
-    functions: &mut FuncMap,
-    name: &str,
-    function: impl Fn(&[Value]) -> Outcome + Send + Sync + 'static,
-) {
-    let named = name.to_owned();
-    let function: ValueFunc = Arc::new(move |given: &[Value]| {
-        function(given).map_err(|error| match &*named {
-            GET | SHOW | KEEP => error,
-            named => failure(format!("error calling {named}: {}", message(&error))),
-        })
-    });
-    functions.insert(name.to_owned(), function);
-}
-
-/// What went wrong, without the library's word for it.
-pub(crate) fn message(error: &TemplateError) -> String {
-    match error {
-        TemplateError::Exec(message) => message.clone(),
-        TemplateError::Write => too_long(),
-        other => other.to_string(),
-    }
-}
-
-fn too_long() -> String {
-    format!("the text is longer than {LENGTH_MAX} bytes")
-}
-
-/// A value that a variable may hold; else a loop could double a text without end.
-fn kept(value: &Value) -> Outcome {
-    match value {
-        Value::String(text) if text.len() > LENGTH_MAX => Err(failure(too_long())),
-        other => Ok(other.clone()),
-    }
-}
-
-fn string(text: String) -> Value {
-    Value::String(text.into())
-}
-
-fn safe(kind: SafeKind, value: &Value) -> Outcome {
-    let s = text(value)?;
-    Ok(Value::Safe { kind, s })
-}
-
-fn text(value: &Value) -> Result<Arc<str>, TemplateError> {
-    match value {
-        Value::String(text) | Value::Safe { s: text, .. } => Ok(Arc::clone(text)),
-        other => Err(failure(format!(
-            "wrong type for value; expected string; got {}",
-            type_name(other)
-        ))),
-    }
-}
-
-fn number(value: &Value) -> Result<f64, TemplateError> {
-    match value {
-        Value::Float(number) => Ok(*number),
-        Value::Int(number) => Ok(*number as f64),
-        Value::Uint(number) => Ok(*number as f64),
-        Value::String(text) => text
-            .parse()
-            .map_err(|_| failure(format!("{text:?} is no number"))),
-        other => time::seconds(other)
-            .ok_or_else(|| failure(format!("can't convert {} to float64", type_name(other)))),
-    }
-}
-
-/// What an action shows; what is known to be safe stays so.
-fn shown(value: &Value) -> Value {
-    match value {
-        Value::Safe { .. } => value.clone(),
-        other => string(written(other)),
-    }
-}
-
-fn written(value: &Value) -> String {
-    match value {
-        // Go's templates have this for what is not there.
-        Value::Nil => "<no value>".to_owned(),
-        Value::Safe { s, .. } => s.to_string(),
-        Value::List(items) => {
-            let items: Vec<String> = items.iter().map(written).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Map(fields) => {
-            if let Some(shown) = time::shown(value) {
-                return shown;
-            }
-            let fields = fields.iter().filter(|(name, _)| &***name != KIND);
-            if kind(value).is_empty() {
-                let fields: Vec<String> = fields
-                    .map(|(name, value)| format!("{name}:{}", written(value)))
-                    .collect();
-                return format!("map[{}]", fields.join(" "));
-            }
-            let fields: Vec<String> = fields.map(|(_, value)| written(value)).collect();
-            format!("{{{}}}", fields.join(" "))
-        }
-        other => other.to_string(),
-    }
+fn failure(message: impl Into<String>) -> Failure {
+    Failure::new(message)
 }
 
 fn join(separator: &str, items: &Value) -> Outcome {
@@ -264,8 +98,9 @@ fn join(separator: &str, items: &Value) -> Outcome {
             type_name(items)
         )));
     };
-    let texts: Vec<String> = items.iter().map(written).collect();
-    kept(&string(texts.join(separator)))
+    let written = items.iter().map(|item| LANGUAGE.write(item));
+    let written: Vec<String> = written.collect::<Result<_, _>>()?;
+    Ok(string(written.join(separator)))
 }
 
 fn append(given: &[Value]) -> Outcome {
@@ -287,52 +122,9 @@ fn dict(given: &[Value]) -> Outcome {
     Ok(Value::Map(Arc::new(fields)))
 }
 
-/// Go's own gives the empty text for a label that is not there.
-fn index(given: &[Value]) -> Outcome {
-    let Some((collection, keys)) = given.split_first() else {
-        return Err(failure("wrong number of args for index: want at least 1"));
-    };
-    let mut value = collection.clone();
-    for key in keys {
-        value = match (&value, key) {
-            (Value::Map(fields), key) => match fields.get(&text(key)?) {
-                Some(found) => found.clone(),
-                None => string(String::new()),
-            },
-            (Value::List(items), Value::Int(position)) => usize::try_from(*position)
-                .ok()
-                .and_then(|position| items.get(position))
-                .cloned()
-                .ok_or_else(|| failure(format!("index out of range: {position}")))?,
-            (other, _) => {
-                let name = type_name(other);
-                return Err(failure(format!("can't index item of type {name}")));
-            }
-        };
-    }
-    Ok(value)
-}
-
-fn regex(value: &Value) -> Result<Regex, TemplateError> {
-    RegexBuilder::new(&text(value)?)
-        .size_limit(REGEX_MAX)
-        .build()
-        .map_err(|error| failure(error.to_string()))
-}
-
-/// Each word with a large first letter, the rest unchanged.
-fn title(text: &str) -> String {
-    let mut titled = String::with_capacity(text.len());
-    let mut in_word = false;
-    for letter in text.chars() {
-        if in_word {
-            titled.push(letter);
-        } else {
-            titled.extend(letter.to_uppercase());
-        }
-        in_word = letter.is_alphanumeric() || matches!(letter, '_' | '\'');
-    }
-    titled
+/// What Go's newer way, which Alertmanager uses, takes for a part of a word.
+fn is_in_word(letter: char) -> bool {
+    letter.is_alphanumeric() || matches!(letter, '_' | '\'')
 }
 
 /// `%20` and `+` as what they stand for.
@@ -377,44 +169,4 @@ fn base64_decoded(text: &str) -> Outcome {
         }
     }
     Ok(string(String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-/// Seconds as `1d 2h 3m 4s`, `4.25s`, `3ms`.
-fn humanize_duration(value: f64) -> String {
-    if !value.is_finite() {
-        return value.to_string();
-    }
-    if value == 0.0 {
-        return "0s".to_owned();
-    }
-    let sign = if value < 0.0 { "-" } else { "" };
-    let value = value.abs();
-    if value < 1.0 {
-        let (scale, unit) = match value {
-            1e-3.. => (1e3, "ms"),
-            1e-6.. => (1e6, "us"),
-            _ => (1e9, "ns"),
-        };
-        return format!("{sign}{}{unit}", significant(value * scale));
-    }
-    let whole = value as u64;
-    let (days, hours) = (whole / 86400, whole / 3600 % 24);
-    let (minutes, seconds) = (whole / 60 % 60, whole % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{sign}{}s", significant(value)),
-        (0, 0, minutes) => format!("{sign}{minutes}m {seconds}s"),
-        (0, hours, minutes) => format!("{sign}{hours}h {minutes}m {seconds}s"),
-        (days, hours, minutes) => format!("{sign}{days}d {hours}h {minutes}m {seconds}s"),
-    }
-}
-
-/// A number of 1 to 1000 with four digits that count.
-fn significant(value: f64) -> String {
-    let decimals = match value {
-        100.0.. => 1,
-        10.0.. => 2,
-        _ => 3,
-    };
-    let text = format!("{value:.decimals$}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

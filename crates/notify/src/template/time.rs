@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use gotmpl::Value;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use model::Timestamp as Moment;
+use template::{Failure, Outcome, Value, kind, record, string, type_name};
 
 use super::layout;
-use super::value::{Outcome, failure, kind, record, type_name};
 use crate::moment;
 
 /// Nanoseconds since 1970; a moment before jiff's calendar is Go's zero time.
@@ -32,15 +31,14 @@ pub(crate) fn span(nanos: i64) -> Value {
 }
 
 fn of_nanos(nanos: i64, zone: &str) -> Value {
-    let zone = Value::String(zone.into());
-    record("time", [(NANOS, Value::Int(nanos)), (ZONE, zone)])
+    record("time", [(NANOS, Value::Int(nanos)), (ZONE, string(zone))])
 }
 
 /// The same moment elsewhere; `Local` is the system's zone, which is taken to be UTC.
 pub(crate) fn in_zone(value: &Value, zone: &str) -> Outcome {
     let (nanos, _) = parts(value)?;
     if !matches!(zone, "UTC" | "Local" | "") && TimeZone::get(zone).is_err() {
-        return Err(failure(format!("unknown time zone {zone}")));
+        return Err(Failure::new(format!("unknown time zone {zone}")));
     }
     let zone = if zone.is_empty() { "UTC" } else { zone };
     Ok(of_nanos(nanos, zone))
@@ -61,19 +59,20 @@ pub(crate) fn formatted(value: &Value, format: &str) -> Outcome {
 /// A text as a moment, by Go's layout.
 pub(crate) fn parsed(format: &str, text: &str) -> Outcome {
     let Some(pattern) = layout::strptime(format) else {
-        return Err(failure(format!(
+        return Err(Failure::new(format!(
             "the layout {format:?} is not supported yet"
         )));
     };
     let broken = jiff::fmt::strtime::BrokenDownTime::parse(&pattern, text)
-        .map_err(|_| failure(format!("cannot parse {text:?} as {format:?}")))?;
+        .map_err(|_| Failure::new(format!("cannot parse {text:?} as {format:?}")))?;
     let moment = broken.to_timestamp().or_else(|_| {
         let date = broken.to_date()?;
         let time = broken.to_time().unwrap_or_default();
         let zoned = date.to_datetime(time).to_zoned(TimeZone::UTC)?;
         Ok::<_, jiff::Error>(zoned.timestamp())
     });
-    let moment = moment.map_err(|_| failure(format!("cannot parse {text:?} as {format:?}")))?;
+    let moment =
+        moment.map_err(|_| Failure::new(format!("cannot parse {text:?} as {format:?}")))?;
     let nanos = i64::try_from(moment.as_nanosecond());
     Ok(of_nanos(nanos.unwrap_or(i64::MAX), "UTC"))
 }
@@ -146,7 +145,7 @@ pub(crate) fn method(value: &Value, name: &str, given: &[Value]) -> Outcome {
         ("Second", []) => Ok(Value::Int(zoned(value)?.second().into())),
         ("Month", []) => formatted(value, "January"),
         ("Weekday", []) => formatted(value, "Monday"),
-        _ => Err(failure(format!(
+        _ => Err(Failure::new(format!(
             "can't evaluate field {name} in type time.Time with {} arguments",
             given.len()
         ))),
@@ -173,28 +172,30 @@ fn of_span(value: &Value, name: &str, given: &[Value]) -> Outcome {
             let half = nanos.saturating_add(nanos.signum().saturating_mul(step / 2));
             Ok(span(half - half % step))
         }
-        _ => Err(failure(format!(
+        _ => Err(Failure::new(format!(
             "can't evaluate field {name} in type time.Duration with {} arguments",
             given.len()
         ))),
     }
 }
 
-fn zoned(value: &Value) -> Result<Zoned, gotmpl::TemplateError> {
+fn zoned(value: &Value) -> Result<Zoned, Failure> {
     let (nanos, zone) = parts(value)?;
     let at = match nanos {
         i64::MIN => "0001-01-01T00:00:00Z".parse(),
         nanos => Timestamp::from_nanosecond(i128::from(nanos)),
     };
-    let at = at.map_err(|_| failure("the moment is beyond the calendar"))?;
+    let at = at.map_err(|_| Failure::new("the moment is beyond the calendar"))?;
     let zone = match &*zone {
         "UTC" | "Local" => TimeZone::UTC,
-        zone => TimeZone::get(zone).map_err(|_| failure(format!("unknown time zone {zone}")))?,
+        zone => {
+            TimeZone::get(zone).map_err(|_| Failure::new(format!("unknown time zone {zone}")))?
+        }
     };
     Ok(at.to_zoned(zone))
 }
 
-fn parts(value: &Value) -> Result<(i64, Arc<str>), gotmpl::TemplateError> {
+fn parts(value: &Value) -> Result<(i64, Arc<str>), Failure> {
     if let Value::Map(fields) = value
         && matches!(kind(value), "time" | "duration")
         && let Some(Value::Int(nanos)) = fields.get(NANOS)
@@ -205,7 +206,7 @@ fn parts(value: &Value) -> Result<(i64, Arc<str>), gotmpl::TemplateError> {
         };
         return Ok((*nanos, zone));
     }
-    Err(failure(format!(
+    Err(Failure::new(format!(
         "wrong type for value; expected a time; got {}",
         type_name(value)
     )))
@@ -241,8 +242,4 @@ fn go_duration(nanos: i64) -> String {
         (0, minutes) => format!("{sign}{minutes}m{seconds}"),
         (hours, minutes) => format!("{sign}{hours}h{minutes}m{seconds}"),
     }
-}
-
-fn string(text: String) -> Value {
-    Value::String(text.into())
 }

@@ -1,12 +1,14 @@
 //! Makes a parsed template mean what it means in Go, and finds the names that Go refuses when it parses.
 //!
 //! 1. A field or method (`.a`, `$x.a`, `(…).a`) becomes a call of [`GET`], to which the arguments behind it go.
-//! 2. What an action shows passes through [`SHOW`], what it keeps through [`KEEP`].
-//! 3. Functions and variables must exist.
+//! 2. What an action shows passes through [`SHOW`], what it keeps through [`KEEP`] or [`ASSIGN`].
+//! 3. What Go's own functions write passes through [`PLAIN`], since the library would write a record's kind as well.
+//! 4. Functions and variables must exist.
 
 use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, PipeNode, Pos, SmolStr};
 
-use super::{Broken, functions};
+use crate::language::Language;
+use crate::parsed::Broken;
 
 /// The function that reads a field or calls a method.
 pub(crate) const GET: &str = "__get";
@@ -14,19 +16,38 @@ pub(crate) const GET: &str = "__get";
 pub(crate) const SHOW: &str = "__show";
 /// The function that refuses a text that is too long for a variable.
 pub(crate) const KEEP: &str = "__keep";
+/// The function that also refuses a value that nests too deep; only what is assigned can grow with each turn of a loop.
+pub(crate) const ASSIGN: &str = "__assign";
+/// The function that makes a text of a record.
+pub(crate) const PLAIN: &str = "__plain";
+
+/// Those of which people who write templates know nothing.
+pub(crate) const INTERNAL: [&str; 5] = [GET, SHOW, KEEP, ASSIGN, PLAIN];
 
 /// Functions that escape at the end of an action; the library must see them there.
 const ESCAPERS: [&str; 3] = ["html", "js", "urlquery"];
 
+/// Functions of the library that write any value.
+const WRITERS: [&str; 4] = ["printf", "html", "js", "urlquery"];
+
 /// Rewrites one tree, in which only `$` is known at first, and notes the templates that it calls.
-pub(crate) fn rewrite(tree: &mut ListNode, calls: &mut Vec<(String, usize)>) -> Result<(), Broken> {
-    let variables = vec!["$".into()];
-    Walk { variables, calls }.list(tree)
+pub(crate) fn rewrite(
+    language: &Language,
+    tree: &mut ListNode,
+    calls: &mut Vec<String>,
+) -> Result<(), Broken> {
+    let mut walk = Walk {
+        language,
+        variables: vec!["$".into()],
+        calls,
+    };
+    walk.list(tree)
 }
 
 struct Walk<'a> {
+    language: &'a Language,
     variables: Vec<SmolStr>,
-    calls: &'a mut Vec<(String, usize)>,
+    calls: &'a mut Vec<String>,
 }
 
 impl Walk<'_> {
@@ -42,16 +63,19 @@ impl Walk<'_> {
                     if is_shown && escapes {
                         continue;
                     }
-                    let name = if is_shown { SHOW } else { KEEP };
-                    let pos = action.pos;
-                    let args = vec![Expr::Identifier(pos, name.into())];
-                    action.pipe.commands.push(CommandNode { pos, args });
+                    let name = match is_shown {
+                        true => SHOW,
+                        false if action.pipe.is_assign => ASSIGN,
+                        false => KEEP,
+                    };
+                    let command = call(name, Vec::new(), action.pos);
+                    action.pipe.commands.push(command);
                 }
                 Node::If(branch) | Node::With(branch) | Node::Range(branch) => {
                     self.branch(branch)?;
                 }
                 Node::Template(call) => {
-                    self.calls.push((call.name.to_string(), call.pos.offset));
+                    self.calls.push(call.name.to_string());
                     if let Some(pipe) = &mut call.pipe {
                         self.pipe(pipe)?;
                     }
@@ -77,7 +101,7 @@ impl Walk<'_> {
     }
 
     fn pipe(&mut self, pipe: &mut PipeNode) -> Result<(), Broken> {
-        for command in &mut pipe.commands {
+        for mut command in std::mem::take(&mut pipe.commands) {
             for expr in &mut command.args {
                 self.expr(expr)?;
             }
@@ -89,6 +113,15 @@ impl Walk<'_> {
                 args.extend(command.args.drain(1..));
                 command.args = args;
             }
+            if writes(&command) {
+                for expr in &mut command.args[1..] {
+                    plain(expr, command.pos);
+                }
+                if !pipe.commands.is_empty() {
+                    pipe.commands.push(call(PLAIN, Vec::new(), command.pos));
+                }
+            }
+            pipe.commands.push(command);
         }
         for name in &pipe.decl {
             if pipe.is_assign {
@@ -115,10 +148,8 @@ impl Walk<'_> {
                 *expr = fields((**inner).clone(), names, *pos);
             }
             Expr::Pipe(_, pipe) => self.pipe(pipe)?,
-            Expr::Identifier(pos, name) if !functions::is_known(name) => {
-                let message = format!("function {name:?} not defined");
-                let offset = pos.offset;
-                return Err(Broken { message, offset });
+            Expr::Identifier(pos, name) if !self.language.has(name) => {
+                return Err(self.broken(format!("function {name:?} not defined"), *pos));
             }
             _ => {}
         }
@@ -130,9 +161,12 @@ impl Walk<'_> {
         if self.variables.iter().any(|known| bare(known) == bare(name)) {
             return Ok(());
         }
-        let message = format!("undefined variable \"${}\"", bare(name));
-        let offset = pos.offset;
-        Err(Broken { message, offset })
+        Err(self.broken(format!("undefined variable \"${}\"", bare(name)), pos))
+    }
+
+    fn broken(&self, message: String, pos: Pos) -> Broken {
+        let offset = pos.offset.saturating_sub(self.language.prelude.len());
+        Broken { message, offset }
     }
 }
 
@@ -147,22 +181,41 @@ fn is_get(pipe: &PipeNode) -> bool {
     matches!(command.args.first(), Some(Expr::Identifier(_, name)) if *name == GET)
 }
 
+fn writes(command: &CommandNode) -> bool {
+    matches!(command.args.first(), Some(Expr::Identifier(_, name)) if WRITERS.contains(&&**name))
+}
+
+/// `argument` as `(__plain argument)`.
+fn plain(argument: &mut Expr, pos: Pos) {
+    let is_literal = matches!(argument, Expr::String(..) | Expr::Number(..));
+    if !is_literal {
+        let inner = std::mem::replace(argument, Expr::Dot(pos));
+        *argument = pipe_of(call(PLAIN, vec![inner], pos));
+    }
+}
+
 /// `receiver.a.b` as `(__get (__get receiver "a") "b")`.
 fn fields(receiver: Expr, names: &[SmolStr], pos: Pos) -> Expr {
     let mut expr = receiver;
     for name in names {
-        let args = vec![
-            Expr::Identifier(pos, GET.into()),
-            expr,
-            Expr::String(pos, name.as_str().into()),
-        ];
-        let pipe = PipeNode {
-            pos,
-            decl: Vec::new(),
-            commands: vec![CommandNode { pos, args }],
-            is_assign: false,
-        };
-        expr = Expr::Pipe(pos, pipe);
+        let name = Expr::String(pos, name.as_str().into());
+        expr = pipe_of(call(GET, vec![expr, name], pos));
     }
     expr
+}
+
+fn call(name: &str, mut given: Vec<Expr>, pos: Pos) -> CommandNode {
+    given.insert(0, Expr::Identifier(pos, name.into()));
+    CommandNode { pos, args: given }
+}
+
+fn pipe_of(command: CommandNode) -> Expr {
+    let pos = command.pos;
+    let pipe = PipeNode {
+        pos,
+        decl: Vec::new(),
+        commands: vec![command],
+        is_assign: false,
+    };
+    Expr::Pipe(pos, pipe)
 }

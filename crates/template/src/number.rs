@@ -1,9 +1,9 @@
-//! Numbers, durations and moments for people, in the forms that Prometheus gives them.
+//! Numbers and durations for people, in the forms that Prometheus gives them.
 
 use std::fmt::Write as _;
 
 /// `12.35k`: with a prefix of the International System, four significant digits.
-pub(crate) fn humanize(mut value: f64) -> String {
+pub fn humanize(mut value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return significant(value);
     }
@@ -23,7 +23,7 @@ pub(crate) fn humanize(mut value: f64) -> String {
 }
 
 /// `1.5Gi`: with a binary prefix.
-pub(crate) fn humanize1024(mut value: f64) -> String {
+pub fn humanize1024(mut value: f64) -> String {
     if value.abs() <= 1.0 || !value.is_finite() {
         return significant(value);
     }
@@ -39,7 +39,7 @@ pub(crate) fn humanize1024(mut value: f64) -> String {
 }
 
 /// Seconds as `1d 2h 3m 4s`, `4.25s`, `3ms`.
-pub(crate) fn humanize_duration(value: f64) -> String {
+pub fn humanize_duration(value: f64) -> String {
     if !value.is_finite() {
         return significant(value);
     }
@@ -67,32 +67,12 @@ pub(crate) fn humanize_duration(value: f64) -> String {
 }
 
 /// A share of one as `12.35%`.
-pub(crate) fn humanize_percentage(value: f64) -> String {
+pub fn humanize_percentage(value: f64) -> String {
     significant(value * 100.0) + "%"
 }
 
-/// Seconds since 1970 as `2015-01-31 10:00:00.5 +0000 UTC`; none if no calendar reaches there.
-pub(crate) fn humanize_timestamp(value: f64) -> Option<String> {
-    if !value.is_finite() {
-        return Some(significant(value));
-    }
-    let nanos = value * 1e9;
-    if nanos.abs() >= i64::MAX as f64 {
-        return None;
-    }
-    // Prometheus' own moments end at milliseconds.
-    let millis = nanos as i64 / 1_000_000;
-    let moment = jiff::Timestamp::from_millisecond(millis).ok()?;
-    let fraction = match millis.rem_euclid(1000) {
-        0 => String::new(),
-        fraction => format!(".{fraction:03}").trim_end_matches('0').to_owned(),
-    };
-    let seconds = moment.strftime("%Y-%m-%d %H:%M:%S");
-    Some(format!("{seconds}{fraction} +0000 UTC"))
-}
-
 /// A number as Go's `%v` shows it.
-pub(crate) fn shortest(value: f64) -> String {
+pub fn shortest(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return special(value);
     }
@@ -105,7 +85,7 @@ pub(crate) fn shortest(value: f64) -> String {
 }
 
 /// A number as Go's `%.4g` shows it.
-pub(crate) fn significant(value: f64) -> String {
+pub fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return special(value);
     }
