@@ -14,7 +14,7 @@ use crate::changes::Changes;
 use crate::error::{Error, Fault};
 use crate::metrics::Counters;
 use crate::transitions::MonitorTransition;
-use crate::writer::Writer;
+use crate::writer::{Durability, Writer};
 use crate::{file, journal, prune, schema, states, transitions};
 
 /// How long a transaction waits for another process, and a question for its turn.
@@ -108,7 +108,7 @@ impl Catalog {
 
     async fn migrate(&self) -> Result<(), Error> {
         let migrated = async {
-            let mut transaction = self.writer()?.begin().await?;
+            let mut transaction = self.writer()?.begin(Durability::Synced).await?;
             let result = schema::migrate(&mut transaction.connection).await;
             transaction.end(result).await
         };
@@ -120,13 +120,25 @@ impl Catalog {
     ///
     /// Errors: what [`Changes`] says, a full disk, another process that writes for longer than 5 s, damage.
     pub async fn commit(&self, changes: Changes) -> Result<(), Error> {
+        self.commit_as(changes, Durability::Synced).await
+    }
+
+    /// As [`Catalog::commit`], but does not wait for the disk: after `Ok` the changes survive the death of the process, and the
+    /// loss of power as soon as another commit does. For what must be known at once and can be found out again.
+    ///
+    /// Errors: as for [`Catalog::commit`].
+    pub async fn commit_unsynced(&self, changes: Changes) -> Result<(), Error> {
+        self.commit_as(changes, Durability::Written).await
+    }
+
+    async fn commit_as(&self, changes: Changes, durability: Durability) -> Result<(), Error> {
         if changes.is_empty() {
             return Ok(());
         }
         let start = self.shared.clock.monotonic();
         let committed = async {
             changes.check()?;
-            let mut transaction = self.writer()?.begin().await?;
+            let mut transaction = self.writer()?.begin(durability).await?;
             let result = changes.apply(&mut transaction.connection).await;
             transaction.end(result).await
         };
@@ -143,7 +155,7 @@ impl Catalog {
     /// Errors: as for [`Catalog::commit`].
     pub async fn prune(&self, before: Timestamp, keep_at_most: u64) -> Result<u64, Error> {
         let pruned = async {
-            let mut transaction = self.writer()?.begin().await?;
+            let mut transaction = self.writer()?.begin(Durability::Synced).await?;
             let result = prune::prune(&mut transaction.connection, before, keep_at_most).await;
             transaction.end(result).await
         };
@@ -260,6 +272,10 @@ impl Catalog {
     /// A transaction in which a test does what changes cannot.
     #[cfg(test)]
     pub(crate) async fn begin_raw(&self) -> crate::writer::Transaction<'_> {
-        self.writer().unwrap().begin().await.unwrap()
+        self.writer()
+            .unwrap()
+            .begin(Durability::Synced)
+            .await
+            .unwrap()
     }
 }

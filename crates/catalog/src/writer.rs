@@ -28,6 +28,15 @@ pub(crate) enum Slot {
     Closed,
 }
 
+/// What a commit survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// The death of the process and the loss of power.
+    Synced,
+    /// The death of the process; the loss of power only once a later commit is synced.
+    Written,
+}
+
 /// A transaction under way.
 pub(crate) struct Transaction<'a> {
     pub(crate) connection: SqliteConnection,
@@ -44,7 +53,7 @@ impl Writer {
     }
 
     /// Waits for its turn and begins, with the right to write from the start.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'_>, Fault> {
+    pub(crate) async fn begin(&self, durability: Durability) -> Result<Transaction<'_>, Fault> {
         let mut slot = self.slot.lock().await;
         let mut connection = match std::mem::replace(&mut *slot, Slot::Empty) {
             Slot::Idle(connection) => connection,
@@ -57,10 +66,16 @@ impl Writer {
                 return Err(Fault::Sql(sqlx::Error::PoolClosed));
             }
         };
-        let begun = sqlx::query("BEGIN IMMEDIATE")
-            .execute(&mut connection)
-            .await;
-        match begun {
+        let begun = async {
+            let sync = match durability {
+                Durability::Synced => "PRAGMA synchronous = FULL",
+                Durability::Written => "PRAGMA synchronous = NORMAL",
+            };
+            sqlx::query(sync).execute(&mut connection).await?;
+            let begin = sqlx::query("BEGIN IMMEDIATE");
+            begin.execute(&mut connection).await
+        };
+        match begun.await {
             Ok(_) => Ok(Transaction { connection, slot }),
             Err(error) => {
                 // Whether it closes well makes no difference any more.

@@ -388,7 +388,9 @@ impl Worker {
         changes
             .attempted(id, order.attempts, order.parts_delivered, error)
             .finished(id, state, error, self.sending.clock.now());
-        self.sending.catalog.commit(changes).await.is_ok()
+        // Routing's next commit syncs it. Until then a loss of power may repeat the message, but no kill does.
+        let written = self.sending.catalog.commit_unsynced(changes).await;
+        written.is_ok()
     }
 
     async fn report(&mut self, item: Item, outcome: Outcome, error: String) {
