@@ -51,6 +51,10 @@ const LEAP: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(500);
 
+/// A change that no message waits for is written after this time, with others: whoever raised an alert raises it again after a
+/// start, and outcomes are in the journal already, whose entries must not wait behind the state.
+const GATHER: Duration = Duration::from_millis(100);
+
 /// While alerts are known the state is written this often, since what it says of the program's absence follows from when
 /// it was written.
 const REFRESH: Duration = Duration::from_secs(15);
@@ -82,6 +86,8 @@ pub(crate) struct Router {
     shown: Option<u64>,
     revision: Option<u64>,
     written_at: Option<Duration>,
+    /// When the state became another one than the one that is written.
+    changed_at: Option<Duration>,
     pruned_at: Option<Duration>,
 }
 
@@ -122,6 +128,7 @@ impl Router {
             shown: None,
             revision: None,
             written_at: None,
+            changed_at: None,
             pruned_at: None,
         };
         Ok((router, Inbox(inbox)))
@@ -199,6 +206,7 @@ impl Router {
             self.take(input, now, &mut orders);
         }
         self.prepare(&orders);
+        self.is_state_due = true;
         self.write().await.context("the last state of alerts")
     }
 
@@ -368,7 +376,11 @@ impl Router {
             .written_at
             .is_none_or(|at| now.saturating_sub(at) >= REFRESH)
             && self.state.alerts().next().is_some();
-        if self.revision != Some(self.state.revision()) || is_stale || !orders.is_empty() {
+        let is_changed = self.revision != Some(self.state.revision());
+        let changed_at = is_changed.then(|| *self.changed_at.get_or_insert(now));
+        let is_ripe = changed_at.is_some_and(|at| now.saturating_sub(at) >= GATHER);
+        let has_entries = is_changed && !self.unwritten.is_empty();
+        if is_ripe || is_stale || has_entries || !orders.is_empty() {
             self.is_state_due = true;
         }
     }
@@ -410,9 +422,11 @@ impl Router {
         match &written {
             Ok(()) => {
                 self.unwritten = Changes::default();
-                self.is_state_due = false;
-                self.revision = Some(revision);
-                self.written_at = Some(self.sending.clock.monotonic());
+                if std::mem::take(&mut self.is_state_due) {
+                    self.revision = Some(revision);
+                    self.changed_at = None;
+                    self.written_at = Some(self.sending.clock.monotonic());
+                }
             }
             Err(_) if self.unwritten.len() > UNWRITTEN_MAX => {
                 error!("too much could not be written: the journal loses entries");
@@ -469,7 +483,11 @@ impl Router {
     fn wait(&self) -> Duration {
         let now = self.sending.clock.now();
         let next = self.state.next_wake().map(|wake| wake.since(now));
-        next.map_or(IDLE_LOOK, |next| next.min(LOOK))
+        let wait = next.map_or(IDLE_LOOK, |next| next.min(LOOK));
+        match self.changed_at {
+            Some(_) => wait.min(GATHER),
+            None => wait,
+        }
     }
 }
 
