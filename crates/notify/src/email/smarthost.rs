@@ -116,8 +116,9 @@ impl Smarthost {
             authenticated.map_err(failed)?;
         }
         connection.send(envelope, mail).await.map_err(failed)?;
-        // The mail is taken; how the server says goodbye does not matter.
-        connection.abort().await;
+        // The mail is taken. QUIT is written at once, and nobody waits for the answer: until it is known that the mail was
+        // taken, a kill would send it again.
+        let _ = tokio::time::timeout(Duration::ZERO, connection.abort()).await;
         Ok(())
     }
 
