@@ -1,8 +1,8 @@
 //! The server that takes mails: one connection for one mail, encrypted unless the configuration forbids it.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
+use std::{fmt, io};
 
 use document::Value;
 use lettre::address::Envelope;
@@ -10,6 +10,7 @@ use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
+use tokio::net::{TcpStream, lookup_host};
 
 use crate::error::SendError;
 use crate::global::Smtp;
@@ -89,15 +90,20 @@ impl Smarthost {
         } else {
             (None, tls)
         };
-        let server = (&*self.host, self.port);
-        let connected = AsyncSmtpConnection::connect_tokio1(
-            server,
-            Some(CONNECT_TIMEOUT),
-            &hello,
-            at_once,
-            None,
-        );
-        let mut connection = connected.await.map_err(failed)?;
+        let mut connection = match at_once {
+            Some(tls) => {
+                let server = (&*self.host, self.port);
+                let timeout = Some(CONNECT_TIMEOUT);
+                AsyncSmtpConnection::connect_tokio1(server, timeout, &hello, Some(tls), None).await
+            }
+            None => {
+                let stream = self.reach().await.map_err(|error| {
+                    SendError::temporary(format!("{self}: cannot connect: {error}"))
+                })?;
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello).await
+            }
+        }
+        .map_err(failed)?;
         if let Some(tls) = later {
             if !connection.can_starttls() {
                 connection.abort().await;
@@ -120,6 +126,25 @@ impl Smarthost {
         // taken, a kill would send it again.
         let _ = tokio::time::timeout(Duration::ZERO, connection.abort()).await;
         Ok(())
+    }
+
+    /// Connects to the first of the host's addresses that answers.
+    ///
+    /// What is written goes out at once: held back until the last piece is confirmed, the end of a mail could still reach the
+    /// server after we were killed, and the next start would send the mail again.
+    async fn reach(&self) -> io::Result<TcpStream> {
+        let mut last = io::Error::other("the name has no address");
+        for address in lookup_host((&*self.host, self.port)).await? {
+            match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(last)
     }
 
     fn failure(&self, smtp: &Smtp, error: &Error) -> SendError {
