@@ -21,6 +21,8 @@ pub struct Group {
     limit: usize,
     pub(crate) rules: Vec<Rule>,
     pub(crate) evaluated_at: Option<Timestamp>,
+    /// Until when nothing was missed, or what was missed is counted in the ages of alerts.
+    pub(crate) seen_until: Option<Timestamp>,
     /// What rules that are no more left behind; it ends at the next evaluation.
     pub(crate) orphans: Orphans,
 }
@@ -61,6 +63,7 @@ impl Group {
             limit: definition.limit,
             rules: definition.rules.into_iter().map(Rule::new).collect(),
             evaluated_at: None,
+            seen_until: None,
             orphans: Orphans::default(),
         }
     }
@@ -124,6 +127,7 @@ impl Group {
         evaluation.alerts = self.due_alerts(at, environment);
         evaluation.alerts.extend(self.end_orphans(&moment, append));
         self.evaluated_at = Some(at);
+        self.seen_until = Some(at);
         evaluation
     }
 
@@ -149,6 +153,7 @@ impl Group {
             self.orphans.alerts.extend(rule.alerts.into_values());
         }
         self.evaluated_at = old.evaluated_at;
+        self.seen_until = old.seen_until;
     }
 
     /// Ends all that the group gave out, for one that is no more: stale markers to `append`, and resolved alerts.

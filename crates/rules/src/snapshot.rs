@@ -81,7 +81,7 @@ impl Group {
         GroupSnapshot {
             file: self.file.clone(),
             name: self.name.clone(),
-            evaluated_at: self.evaluated_at.map(Timestamp::as_millis),
+            evaluated_at: self.seen_until.map(Timestamp::as_millis),
             rules: rules.chain(left).collect(),
         }
     }
@@ -95,6 +95,8 @@ impl Group {
             now.since(evaluated_at).saturating_sub(interval)
         });
         self.evaluated_at = evaluated_at;
+        // It is counted below; another restart before the next evaluation must not count it once more.
+        self.seen_until = evaluated_at.map(|evaluated_at| evaluated_at + unseen);
         let mut taken = vec![false; self.rules.len()];
         for kept in snapshot.rules {
             let series = kept.series.into_iter().filter_map(packed);

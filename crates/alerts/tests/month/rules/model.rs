@@ -302,6 +302,8 @@ impl GroupModel {
             past.sent.clear();
             past.unseen.push((past.looks.len(), away.max(0)));
         }
+        // Nobody is away twice for the same time.
+        self.evaluated_at = self.evaluated_at.map(|before| before + away.max(0));
     }
 
     /// The alerts that must be active, by rule and labels.
