@@ -114,13 +114,7 @@ async fn serve(server: Server, router: Router, stream: TcpStream, stop: Stop) {
     }
 }
 
-async fn answer(
-    server: Server,
-    router: Router,
-    stream: TcpStream,
-    stop: Stop,
-    handover: Handover,
-) {
+async fn answer(server: Server, router: Router, stream: TcpStream, stop: Stop, handover: Handover) {
     // Answers are written whole; waiting to fill a packet would only delay their last piece.
     let _ = stream.set_nodelay(true);
     let stream = Patience::new(stream, server.config().write_timeout);

@@ -21,9 +21,6 @@ mod topic;
 pub(crate) mod upgrade;
 mod waiting;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -191,8 +188,18 @@ impl Feed {
     }
 
     fn orders(&self) -> Option<mpsc::Receiver<Command>> {
-        let mut orders = self.shared.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut orders = self
+            .shared
+            .orders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         orders.take()
+    }
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self::new(FeedLimits::default())
     }
 }
 

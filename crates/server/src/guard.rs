@@ -84,7 +84,9 @@ pub(crate) fn require_same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
         return Ok(());
     };
     let origin = origin.to_str().unwrap_or("");
-    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let named = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let named = named.unwrap_or("");
     let own = origin.split_once("://").map_or("", |(_, own)| own);
     let is_same = own.eq_ignore_ascii_case(named)

@@ -10,8 +10,8 @@ use axum::routing::{get, post};
 use crate::error::{ApiError, ErrorType};
 use crate::prometheus::{buildinfo, labels, metadata, query, rules, write};
 use crate::{
-    Server, answer, compression, exposition, feed, guard, health, home, ingest, monitors, notifications,
-    observe,
+    Server, answer, compression, exposition, feed, guard, health, home, ingest, monitors,
+    notifications, observe,
 };
 
 /// All routes behind the layers that every request passes.

@@ -1,6 +1,7 @@
 //! The server behind its router, without sockets: a request goes in, status, headers and body come out.
 
 mod exposition;
+mod feed;
 mod guard;
 mod health;
 mod ingest;

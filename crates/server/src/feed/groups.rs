@@ -72,7 +72,8 @@ impl Groups {
         let id = id.unwrap_or_else(|| {
             let mut numbers = (1..).map(|number: usize| number.to_string());
             let free = numbers.find(|id| !subscriptions.contains_key(id.as_str()));
-            free.expect("invariant: there is always another number").into()
+            free.expect("invariant: there is always another number")
+                .into()
         });
         if subscriptions.contains_key(&id) {
             return Err(ApiError::bad_data(format!(

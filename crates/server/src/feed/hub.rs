@@ -252,12 +252,7 @@ impl Hub {
 }
 
 /// Evaluates a query behind the gate, as one that came over HTTP.
-async fn evaluate(
-    server: Server,
-    text: Arc<str>,
-    expression: Arc<Expr>,
-    at: Timestamp,
-) -> Update {
+async fn evaluate(server: Server, text: Arc<str>, expression: Arc<Expr>, at: Timestamp) -> Update {
     let observation = server.own().start_query(server.clock(), "live");
     let limits = server.limits();
     let timeout = limits.query_timeout;

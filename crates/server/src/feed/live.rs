@@ -77,7 +77,7 @@ impl Live {
         now: Timestamp,
         mut start: impl FnMut(GroupNumber, &Query, Timestamp) -> AbortHandle,
     ) {
-        let mut running = self.running();
+        let free = AT_ONCE.saturating_sub(self.running());
         // Those that have waited longest go first, else the last ones would never have their turn.
         let mut due: Vec<_> = self
             .queries
@@ -85,11 +85,7 @@ impl Live {
             .filter(|(_, query)| query.running.is_none() && query.is_due(now))
             .collect();
         due.sort_by_key(|(_, query)| query.next);
-        for (group, query) in due {
-            if running >= AT_ONCE {
-                return;
-            }
-            running += 1;
+        for (group, query) in due.into_iter().take(free) {
             let slot = now.as_millis().div_euclid(query.step);
             let at = Timestamp::from_millis(slot * query.step);
             query.next = Timestamp::from_millis((slot + 1).saturating_mul(query.step));

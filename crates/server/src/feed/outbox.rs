@@ -39,7 +39,10 @@ struct Waiting {
 pub(super) enum Put {
     Waits,
     /// So many were thrown away, this one among them; `first` if the client has yet to be told of any.
-    Dropped { count: u64, first: bool },
+    Dropped {
+        count: u64,
+        first: bool,
+    },
     /// The client is gone.
     Closed,
 }

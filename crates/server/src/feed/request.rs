@@ -33,13 +33,8 @@ const TOPICS: [&str; 4] = ["metrics", "alerts", "monitors", "query"];
 /// A request that is whole; whether a query can be parsed is not looked at here.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Request {
-    Subscribe {
-        id: Option<Arc<str>>,
-        topic: Topic,
-    },
-    Unsubscribe {
-        id: Arc<str>,
-    },
+    Subscribe { id: Option<Arc<str>>, topic: Topic },
+    Unsubscribe { id: Arc<str> },
     Ping,
 }
 
@@ -236,9 +231,7 @@ mod tests {
         );
         for (step, expected) in [("", 5), (r#","step":"1m""#, 60)] {
             assert_eq!(
-                topic(&format!(
-                    r#"{{"subscription":"query","query":"up"{step}}}"#
-                )),
+                topic(&format!(r#"{{"subscription":"query","query":"up"{step}}}"#)),
                 Topic::Query {
                     text: "up".to_owned(),
                     step: Duration::from_secs(expected)
@@ -262,11 +255,15 @@ mod tests {
     fn what_is_no_request_is_refused_with_what_would_be_right() {
         for (message, is_ours, expected) in [
             ("", false, "JSON"),
-            ("x", false, "JSON"),
+            ("x", false, "must stand in double quotes"),
             ("[1]", false, r#"such as {"type":"ping"}"#),
             ("{}", false, r#"the key "type" is missing"#),
             (r#"{"type":"subscripe"}"#, false, "did you mean subscribe?"),
-            (r#"{"type":"subscribe"}"#, true, r#"the key "data" is missing"#),
+            (
+                r#"{"type":"subscribe"}"#,
+                true,
+                r#"the key "data" is missing"#,
+            ),
             (
                 r#"{"type":"subscribe","data":{}}"#,
                 true,
@@ -302,7 +299,11 @@ mod tests {
                 true,
                 "duration",
             ),
-            (r#"{"type":"unsubscribe","data":{}}"#, true, r#""id" is missing"#),
+            (
+                r#"{"type":"unsubscribe","data":{}}"#,
+                true,
+                r#""id" is missing"#,
+            ),
             (r#"{"type":"ping","date":1}"#, true, r#"unknown key "date""#),
         ] {
             let refusal = parse(message).unwrap_err();
@@ -326,7 +327,11 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_refused() {
-        let deep = format!(r#"{{"type":"ping","data":{}{}}}"#, "[".repeat(50), "]".repeat(50));
+        let deep = format!(
+            r#"{{"type":"ping","data":{}{}}}"#,
+            "[".repeat(50),
+            "]".repeat(50)
+        );
         let wide = format!(r#"{{"type":"{}"}}"#, "x".repeat(1 << 10));
         for message in [deep, wide] {
             assert!(!parse(&message).unwrap_err().is_ours);

@@ -95,7 +95,10 @@ impl Waiting {
     pub(super) fn add_samples(&self, batch: &SampleBatch<'_>, appended: &Appended) -> bool {
         let mut rejected = appended.rejected.iter().peekable();
         let accepted = batch.rows.iter().enumerate().filter(|(index, row)| {
-            rejected.next_if(|rejected| rejected.row == *index).is_none() && !is_stale(row.value)
+            rejected
+                .next_if(|rejected| rejected.row == *index)
+                .is_none()
+                && !is_stale(row.value)
         });
         let mut chunks = Vec::new();
         let mut chunk = Chunk::new(batch.encoding);

@@ -138,7 +138,9 @@ pub(crate) fn live_result(answer: &Answer, bytes_max: usize) -> Result<String, A
     if truncated || text.len() > bytes_max {
         return Err(ApiError::new(
             ErrorType::Execution,
-            format!("the result is longer than {bytes_max} bytes: ask for fewer series, or over HTTP"),
+            format!(
+                "the result is longer than {bytes_max} bytes: ask for fewer series, or over HTTP"
+            ),
         ));
     }
     text.pop();
