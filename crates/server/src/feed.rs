@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use model::{Appended, Labels, SampleBatch, Timestamp};
 use tokio::sync::{Notify, Semaphore, mpsc};
 
-use hub::Command;
+use hub::{Command, Leave, Orders};
 use waiting::{Kind, Waiting};
 
 pub(crate) use hub::run;
@@ -50,8 +50,9 @@ struct Shared {
     /// One for each client.
     clients: Arc<Semaphore>,
     commands: mpsc::Sender<Command>,
+    leaves: mpsc::Sender<Leave>,
     /// Taken by the hub when it begins.
-    orders: Mutex<Option<mpsc::Receiver<Command>>>,
+    orders: Mutex<Option<Orders>>,
 }
 
 /// Bounds of the live feed.
@@ -134,13 +135,19 @@ impl AlertPhase {
 impl Feed {
     /// A feed without clients, which holds nothing until a server runs with it.
     pub fn new(limits: FeedLimits) -> Self {
-        let (commands, orders) = mpsc::channel(COMMANDS);
+        let (commands, commands_taken) = mpsc::channel(COMMANDS);
+        let (leaves, leaves_taken) = mpsc::channel(limits.clients.max(1));
+        let orders = Orders {
+            commands: commands_taken,
+            leaves: leaves_taken,
+        };
         Self {
             shared: Arc::new(Shared {
                 waiting: Waiting::new(limits.waiting_rows),
                 news: Notify::new(),
                 clients: Arc::new(Semaphore::new(limits.clients)),
                 commands,
+                leaves,
                 orders: Mutex::new(Some(orders)),
                 limits,
             }),
@@ -187,7 +194,7 @@ impl Feed {
         self.shared.waiting.is_wanted(kind)
     }
 
-    fn orders(&self) -> Option<mpsc::Receiver<Command>> {
+    fn orders(&self) -> Option<Orders> {
         let mut orders = self
             .shared
             .orders

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::groups::{self, Client};
-use super::hub::Command;
+use super::hub::{Command, Leave};
 use super::message;
 use super::request::{Refusal, Request};
 use super::topic::Topic;
@@ -58,8 +58,16 @@ impl Conversation {
     /// Talks until the client leaves or `shutdown`, which it is told.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let _open = InFlight::enter(&self.server.own().feed.connections);
-        let leaving = Leaving(&self.server, &self.client);
-        let end = talk(&self.server, &mut self.socket, &self.client, &shutdown).await;
+        let leaving = Leaving {
+            server: &self.server,
+            client: &self.client,
+            place: Some(self.place),
+        };
+        let end = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => End::Shutdown,
+            end = talk(&self.server, &mut self.socket, &self.client) => end,
+        };
         drop(leaving);
         let (code, reason) = match end {
             End::Gone => return,
@@ -83,30 +91,29 @@ impl Conversation {
             }
         };
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
-        drop(self.place);
     }
 }
 
 /// Lets the hub forget a client, however its conversation ends.
-struct Leaving<'a>(&'a Server, &'a Arc<Client>);
+struct Leaving<'a> {
+    server: &'a Server,
+    client: &'a Client,
+    place: Option<OwnedSemaphorePermit>,
+}
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        let Self(server, client) = self;
-        client.outbox.close();
-        let commands = &server.feed().shared.commands;
-        let client = client.number;
-        // If there is no room now, the hub finds out when it next has something for the client.
-        let _ = commands.try_send(Command::Leave { client });
+        self.client.outbox.close();
+        if let Some(_place) = self.place.take() {
+            let client = self.client.number;
+            // There is room for as many as there are places, so this fails only if the hub is gone.
+            let leave = Leave { client, _place };
+            let _ = self.server.feed().shared.leaves.try_send(leave);
+        }
     }
 }
 
-async fn talk(
-    server: &Server,
-    socket: &mut WebSocket,
-    client: &Arc<Client>,
-    shutdown: &CancellationToken,
-) -> End {
+async fn talk(server: &Server, socket: &mut WebSocket, client: &Arc<Client>) -> End {
     let metrics = &server.own().feed;
     let mut pings = interval_at(Instant::now() + PING, PING);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -116,19 +123,13 @@ async fn talk(
         let next = client.outbox.take();
         let has_next = next.is_some();
         if let Some(text) = next {
-            let sent = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return End::Shutdown,
-                sent = socket.send(Message::Text(text)) => sent,
-            };
-            if sent.is_err() {
+            if socket.send(Message::Text(text)).await.is_err() {
                 return End::Gone;
             }
             metrics.count(Direction::Sent);
         }
         // A client for which there is always something more is listened to all the same.
         let received = tokio::select! {
-            () = shutdown.cancelled() => return End::Shutdown,
             received = socket.recv() => received,
             () = client.outbox.filled() => continue,
             () = std::future::ready(()), if has_next => continue,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use model::Timestamp;
 use promql::Expr;
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::groups::{self, Client, GroupNumber, Groups};
@@ -41,9 +41,19 @@ pub(super) enum Command {
         id: Arc<str>,
         done: oneshot::Sender<()>,
     },
-    Leave {
-        client: u64,
-    },
+}
+
+/// A client that is gone. Its place is free when the hub has forgotten it, so that there are never more of these than
+/// places.
+pub(super) struct Leave {
+    pub(super) client: u64,
+    pub(super) _place: OwnedSemaphorePermit,
+}
+
+/// What clients send to the hub.
+pub(super) struct Orders {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) leaves: mpsc::Receiver<Leave>,
 }
 
 /// Tells until shutdown; evaluations that still run then are broken off.
@@ -60,8 +70,9 @@ pub(crate) async fn run(server: Server, shutdown: CancellationToken) {
         let wait = hub.live.wait(hub.server.clock().now());
         tokio::select! {
             () = shutdown.cancelled() => break,
-            Some(command) = orders.recv() => hub.obey(command),
-            Some(Ok(evaluated)) = hub.evaluations.join_next() => hub.finish(&evaluated),
+            Some(command) = orders.commands.recv() => hub.obey(command),
+            Some(leave) = orders.leaves.recv() => hub.forget(&leave),
+            Some(ended) = hub.evaluations.join_next() => hub.finish(ended),
             () = feed.shared.news.notified(), if !has_news => has_news = true,
             () = &mut pause, if has_news => {
                 has_news = false;
@@ -128,11 +139,12 @@ impl Hub {
                     groups::refuse(&client, Some(&id), &error);
                 }
             },
-            Command::Leave { client } => {
-                let ended = self.groups.leave(client);
-                self.end(&ended);
-            }
         }
+    }
+
+    fn forget(&mut self, leave: &Leave) {
+        let ended = self.groups.leave(leave.client);
+        self.end(&ended);
     }
 
     fn subscribe(
@@ -142,6 +154,9 @@ impl Hub {
         topic: Topic,
         expression: Option<Arc<Expr>>,
     ) -> Result<(), ApiError> {
+        if client.outbox.is_closed() {
+            return Ok(());
+        }
         let feed = self.server.feed().clone();
         let limits = &feed.shared.limits;
         let (kind, query) = match &topic {
@@ -236,7 +251,16 @@ impl Hub {
             });
     }
 
-    fn finish(&mut self, evaluated: &Evaluated) {
+    fn finish(&mut self, ended: Result<Evaluated, JoinError>) {
+        let evaluated = match ended {
+            Ok(evaluated) => evaluated,
+            // Nobody asks for it any more.
+            Err(error) if error.is_cancelled() => return,
+            Err(error) => {
+                tracing::error!(%error, "a live query ended in a panic");
+                return;
+            }
+        };
         if self.live.finish(evaluated.group, &evaluated.update) {
             let metrics = &self.server.own().feed;
             self.groups

@@ -79,7 +79,11 @@ impl Outbox {
 
     /// Adds the answer to a request.
     pub(super) fn answer(&self, text: Utf8Bytes) {
-        self.lock().add(text, false);
+        let mut inner = self.lock();
+        if !inner.is_closed {
+            inner.add(text, false);
+        }
+        drop(inner);
         self.filled.notify_one();
     }
 
@@ -105,6 +109,11 @@ impl Outbox {
     /// Waits until there may be a message.
     pub(super) async fn filled(&self) {
         self.filled.notified().await;
+    }
+
+    /// Whether nobody takes anything out any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().is_closed
     }
 
     /// Takes nothing in any more.

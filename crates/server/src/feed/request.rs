@@ -241,6 +241,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_documentation_shows_is_read() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/live-feed.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, section) = text.split_once("## What a client says").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let examples = section.lines().filter(|line| line.starts_with('{'));
+        let read = examples.map(|line| parse(line).unwrap_or_else(|refusal| panic!("{refusal:?}")));
+        assert_eq!(read.count(), 6);
+    }
+
+    #[test]
     fn ids_pings_and_ends_are_read() {
         let message = r#"{"type":"subscribe","data":{"subscription":"alerts","id":"a"}}"#;
         let id: Option<Arc<str>> = Some("a".into());

@@ -216,6 +216,40 @@ async fn neither_refused_samples_nor_the_ends_of_series_are_told() {
     assert!(heard.contains("\"value\":2,"), "{heard}");
 }
 
+#[tokio::test]
+async fn what_comes_thick_and_fast_is_told_together() {
+    let listening = listening().await;
+    let mut follower = Follower::new(&listening).await;
+    follower.subscribe(r#"{"subscription":"metrics"}"#).await;
+    for value in [1.0, 2.0, 3.0] {
+        listening.publish(&[(UP, value)]);
+    }
+    let heard = follower.hear().await;
+    assert_eq!(heard.matches("\"value\"").count(), 3, "{heard}");
+}
+
+#[tokio::test]
+async fn many_samples_are_told_in_messages_that_fit() {
+    let listening = listening().await;
+    let mut follower = Follower::new(&listening).await;
+    follower.subscribe(r#"{"subscription":"metrics"}"#).await;
+    let samples: Vec<(Pairs<'_>, f64)> = (0..5_000).map(|value| (UP, f64::from(value))).collect();
+    listening.publish(&samples);
+    let mut values = Vec::new();
+    while values.len() < samples.len() {
+        let heard = follower.hear().await;
+        assert!(heard.len() < 70_000, "{}", heard.len());
+        let heard: serde_json::Value = serde_json::from_str(&heard).unwrap();
+        let metrics = heard["data"]["metrics"].as_array().unwrap();
+        values.extend(
+            metrics
+                .iter()
+                .map(|sample| sample["value"].as_f64().unwrap()),
+        );
+    }
+    assert!(values.is_sorted());
+}
+
 fn change(phase: AlertPhase) -> AlertChange {
     AlertChange {
         labels: Labels::from_pairs([("alertname", "Down"), ("job", "a")]).unwrap(),
@@ -538,7 +572,7 @@ async fn subscriptions_queries_and_clients_are_limited() {
         .until_shown("campanile_websocket_connections 0")
         .await;
     // The place is free again.
-    Follower::new(&listening).await;
+    while Follower::try_new(&listening, None).await.is_err() {}
 }
 
 #[tokio::test]
