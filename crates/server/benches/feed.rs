@@ -104,29 +104,20 @@ fn measure(name: &str, mode: Mode, server: &Server) -> Result<()> {
         Ok::<_, Box<dyn Error + Send + Sync>>((share, rss))
     });
     let (share, rss) = runtime()?.block_on(run)?;
-    let (pushed, slowest) = pushing.join().map_err(|_| "pushing panicked")??;
+    let mut pushes = pushing.join().map_err(|_| "pushing panicked")??;
 
     let mut seen = seen.borrow_mut();
     let seen = &mut *seen;
-    seen.delays.sort_unstable();
-    let delays = &seen.delays;
-    let at = |share: f64| {
-        let index = (delays.len() as f64 * share) as usize;
-        let delay = delays.get(index.min(delays.len().saturating_sub(1)));
-        delay.copied().unwrap_or_default().as_secs_f64() * 1e3
-    };
+    let delays = &mut seen.delays;
     let seconds = LENGTH.as_secs_f64();
     println!("{name}:");
     println!(
-        "  delay p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {} messages; the slowest push took {:.0} ms",
-        at(0.5),
-        at(0.99),
-        at(1.0),
-        delays.len(),
-        slowest.as_secs_f64() * 1e3,
+        "  delay {}; of that the push, until its answer: {}",
+        quantiles(delays),
+        quantiles(&mut pushes),
     );
     println!(
-        "  {:.0} messages and {:.1} MB per second; resynchronize {}; clients that ended {}; samples pushed {pushed}",
+        "  {:.0} messages and {:.1} MB per second; resynchronize {}; clients that ended {}",
         delays.len() as f64 / seconds,
         seen.bytes as f64 / seconds / 1e6,
         seen.resynchronize,
@@ -141,6 +132,17 @@ fn measure(name: &str, mode: Mode, server: &Server) -> Result<()> {
         println!("  {line}");
     }
     Ok(())
+}
+
+fn quantiles(times: &mut [Duration]) -> String {
+    times.sort_unstable();
+    let at = |share: f64| {
+        let index = (times.len() as f64 * share) as usize;
+        let time = times.get(index.min(times.len().saturating_sub(1)));
+        time.copied().unwrap_or_default().as_secs_f64() * 1e3
+    };
+    let (half, most, max) = (at(0.5), at(0.99), at(1.0));
+    format!("p50 {half:.1} ms, p99 {most:.1} ms, max {max:.1} ms")
 }
 
 /// A connection that has subscribed.
@@ -237,16 +239,16 @@ fn note(beginning: &[u8], length: usize, seen: &mut Seen) {
     }
 }
 
-/// Pushes samples; how many, and how long the slowest push took.
-async fn push(address: &str, length: Duration) -> Result<(usize, Duration)> {
+/// Pushes samples; how long each push took.
+async fn push(address: &str, length: Duration) -> Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(address).await?;
     let mut ticks = interval(Duration::from_secs(1) / u32::try_from(PUSHES_PER_SECOND)?);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let end = Instant::now() + length;
-    let (mut pushed, mut slowest) = (0, Duration::ZERO);
+    let mut took = Vec::new();
     while timeout_at(end, ticks.tick()).await.is_ok() {
         let count = SAMPLES_PER_SECOND / PUSHES_PER_SECOND;
-        let mut body = String::from("[");
+        let mut body = String::from(r#"{"metrics":["#);
         let now = seconds();
         for series in 0..count {
             let comma = if series == 0 { "" } else { "," };
@@ -255,7 +257,7 @@ async fn push(address: &str, length: Duration) -> Result<(usize, Duration)> {
                 r#"{comma}{{"name":"bench_{series}","type":"gauge","value":{now:.6},"labels":{{"instance":"a:1","job":"bench"}}}}"#
             )?;
         }
-        body.push(']');
+        body.push_str("]}");
         let head = format!(
             "POST /api/v1/metrics/batch HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
@@ -267,10 +269,9 @@ async fn push(address: &str, length: Duration) -> Result<(usize, Duration)> {
         if !answer.starts_with(b"HTTP/1.1 201") {
             return Err(String::from_utf8_lossy(&answer[..read]).into());
         }
-        pushed += count;
-        slowest = slowest.max(start.elapsed());
+        took.push(start.elapsed());
     }
-    Ok((pushed, slowest))
+    Ok(took)
 }
 
 /// The server that is measured.

@@ -76,8 +76,9 @@ pub(crate) async fn run(server: Server, shutdown: CancellationToken) {
             () = feed.shared.news.notified(), if !has_news => has_news = true,
             () = &mut pause, if has_news => {
                 has_news = false;
-                hub.tell().await;
+                // Counted from the beginning, so that the time that it takes does not add up.
                 pause = Box::pin(tokio::time::sleep(PAUSE));
+                hub.tell().await;
             }
             () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => hub.start_due(),
         }
