@@ -94,16 +94,20 @@ fn measure(name: &str, mode: Mode, server: &Server) -> Result<()> {
         }
         tokio::time::sleep(WARM_UP).await;
         seen.borrow_mut().measuring = true;
-        let (cpu, start) = (cpu_of(server.process)?, Instant::now());
+        let own = std::process::id();
+        let (cpu, own_cpu) = (cpu_of(server.process)?, cpu_of(own)?);
+        let start = Instant::now();
         tokio::time::sleep(LENGTH).await;
         seen.borrow_mut().measuring = false;
-        let used = cpu_of(server.process)?.saturating_sub(cpu);
-        let share = used.as_secs_f64() / start.elapsed().as_secs_f64();
+        let length = start.elapsed().as_secs_f64();
+        let share = |used: Duration| used.as_secs_f64() / length;
+        let own_share = share(cpu_of(own)?.saturating_sub(own_cpu));
+        let share = share(cpu_of(server.process)?.saturating_sub(cpu));
         let rss = memory_of(server.process)?;
         clients.shutdown().await;
-        Ok::<_, Box<dyn Error + Send + Sync>>((share, rss))
+        Ok::<_, Box<dyn Error + Send + Sync>>((share, own_share, rss))
     });
-    let (share, rss) = runtime()?.block_on(run)?;
+    let (share, own_share, rss) = runtime()?.block_on(run)?;
     let mut pushes = pushing.join().map_err(|_| "pushing panicked")??;
 
     let mut seen = seen.borrow_mut();
@@ -124,9 +128,10 @@ fn measure(name: &str, mode: Mode, server: &Server) -> Result<()> {
         seen.ended,
     );
     println!(
-        "  server: {:.0} % of a processor, {:.0} MB resident",
+        "  server: {:.0} % of a processor, {:.0} MB resident; all clients: {:.0} % of a processor",
         share * 100.0,
-        rss as f64 / 1e6
+        rss as f64 / 1e6,
+        own_share * 100.0,
     );
     for line in server.figures()? {
         println!("  {line}");
