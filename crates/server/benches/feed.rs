@@ -248,7 +248,8 @@ fn note(beginning: &[u8], length: usize, seen: &mut Seen) {
 async fn push(address: &str, length: Duration) -> Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(address).await?;
     let mut ticks = interval(Duration::from_secs(1) / u32::try_from(PUSHES_PER_SECOND)?);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    // Two pushes within a millisecond would have the same timestamps.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = Instant::now() + length;
     let mut took = Vec::new();
     while timeout_at(end, ticks.tick()).await.is_ok() {
