@@ -2,6 +2,7 @@
 
 mod alerting;
 pub(crate) mod options;
+mod publishing_sink;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,7 +12,8 @@ use anyhow::Context as _;
 use catalog::Catalog;
 use collect::host::{self, Host};
 use model::{Clock, ComponentHealth, HealthState, MetricFamily, SampleSink, Timestamp};
-use server::{Build, Ports, Server};
+use publishing_sink::PublishingSink;
+use server::{Build, Feed, Ports, Server};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -53,6 +55,8 @@ struct Rooms {
     level: log::LevelHandle,
     load: Load,
     store: Arc<Store>,
+    /// Where samples go: into the store, and to whoever follows them.
+    sink: Arc<dyn SampleSink>,
     server: Server,
     alerting: Alerting,
     /// The collector of this machine's figures as configured; none when it is off.
@@ -91,19 +95,27 @@ impl House {
         let address = listener
             .local_addr()
             .context("the listen address is gone")?;
-        let (alerting, loops) =
-            Alerting::start(&config, address, clock.clone(), &store, catalog).await?;
+        let settings = options::server(&config, address);
+        let feed = Feed::new(settings.feed.clone());
+        let sink: Arc<dyn SampleSink> = Arc::new(PublishingSink::new(store.clone(), feed.clone()));
+        let (alerting, loops) = Alerting::start(
+            &config,
+            address,
+            clock.clone(),
+            &store,
+            &sink,
+            &feed,
+            catalog,
+        )
+        .await?;
         let host = options::host(&config).map(|host| Arc::new(Host::new(host, clock.clone())));
         let rooms = Arc::new_cyclic(|rooms| Rooms {
             started: clock.now(),
             level,
             load,
-            server: Server::new(
-                ports(rooms, &store, &clock),
-                build(),
-                options::server(&config, address),
-            ),
+            server: Server::new(ports(rooms, &store, &sink, feed, &clock), build(), settings),
             store,
+            sink,
             alerting,
             host: watch::Sender::new(host),
             own_metrics: AtomicBool::new(config.store_own_metrics),
@@ -123,7 +135,7 @@ impl House {
             .spawn(collect_host(rooms.clone(), stop.clone()));
         let own = rooms.clone();
         let recorder = OwnMetrics::new(
-            rooms.store.clone(),
+            rooms.sink.clone(),
             rooms.clock.clone(),
             &address.to_string(),
         );
@@ -298,7 +310,13 @@ impl Rooms {
 }
 
 /// What the server reaches; the rooms hold the server, so it holds them weakly.
-fn ports(rooms: &Weak<Rooms>, store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Ports {
+fn ports(
+    rooms: &Weak<Rooms>,
+    store: &Arc<Store>,
+    sink: &Arc<dyn SampleSink>,
+    feed: Feed,
+    clock: &Arc<dyn Clock>,
+) -> Ports {
     /// A function of the rooms, with an answer for the short time before they stand and after they fall.
     fn from_rooms<T: 'static>(
         rooms: &Weak<Rooms>,
@@ -313,8 +331,9 @@ fn ports(rooms: &Weak<Rooms>, store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Por
         })
     }
     Ports {
-        sink: store.clone(),
+        sink: sink.clone(),
         source: store.clone(),
+        feed,
         clock: clock.clone(),
         families: from_rooms(rooms, Vec::new, Rooms::families),
         host: from_rooms(
@@ -391,7 +410,7 @@ async fn collect_host(rooms: Arc<Rooms>, stop: CancellationToken) -> anyhow::Res
     let mut changes = rooms.host.subscribe();
     loop {
         let host = changes.borrow_and_update().clone();
-        let sink: Arc<dyn SampleSink> = rooms.store.clone();
+        let sink = rooms.sink.clone();
         let ended = stop.child_token();
         let collecting = async {
             match host {

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::FeedLimits;
+
 /// Bounds that hold from start to end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -35,6 +37,8 @@ pub struct Config {
     /// A listener on loopback should name them (see [`Config::loopback_hosts`]): otherwise a web page can point a name
     /// of its own at 127.0.0.1 and read and write through the browser of whoever visits it.
     pub hosts: Vec<String>,
+    /// Bounds of the live feed; a [`crate::Feed`] is made with them.
+    pub feed: FeedLimits,
     /// What the limits of queries are at the start; [`crate::Server::set_limits`] changes them.
     pub limits: Limits,
 }
@@ -68,7 +72,7 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            connections_max: 1024,
+            connections_max: 2048,
             concurrent_requests: 512,
             concurrent_queries: 20,
             queued_queries: 256,
@@ -81,6 +85,7 @@ impl Default for Config {
             write_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(10),
             hosts: Vec::new(),
+            feed: FeedLimits::default(),
             limits: Limits::default(),
         }
     }

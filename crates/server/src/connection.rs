@@ -9,16 +9,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::Server;
+use crate::feed::{self, upgrade::Handover};
 use patience::Patience;
 
 /// Bytes of a request's head; a longer one gets 431.
@@ -39,6 +42,8 @@ pub(crate) async fn run(
     let slots = Arc::new(Semaphore::new(server.config().connections_max));
     let crowded = Arc::new(Notify::new());
     let mut connections = JoinSet::new();
+    let mut hub = JoinSet::new();
+    hub.spawn(feed::run(server.clone(), shutdown.clone()));
     let mut can_accept = true;
     loop {
         tokio::select! {
@@ -67,6 +72,9 @@ pub(crate) async fn run(
     server.start_draining();
     drop(listener);
     drain(&server, connections).await;
+    while let Some(ended) = hub.join_next().await {
+        report_panic(ended);
+    }
     Ok(())
 }
 
@@ -95,21 +103,34 @@ struct Stop {
     crowded: Arc<Notify>,
 }
 
+/// Serves requests, and then what a request has made of the connection, until the end.
 async fn serve(server: Server, router: Router, stream: TcpStream, stop: Stop) {
+    let shutdown = stop.shutdown.clone();
+    let (handover, mut upgraded) = mpsc::channel(1);
+    answer(server, router, stream, stop, Handover(handover)).await;
+    // Whoever could hand something over is gone by now, or about to do so.
+    if let Some(conversation) = upgraded.recv().await {
+        conversation.run(shutdown).await;
+    }
+}
+
+async fn answer(server: Server, router: Router, stream: TcpStream, stop: Stop, handover: Handover) {
     // Answers are written whole; waiting to fill a packet would only delay their last piece.
     let _ = stream.set_nodelay(true);
     let stream = Patience::new(stream, server.config().write_timeout);
     let has_asked = AtomicBool::new(false);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         has_asked.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(handover.clone());
         router.call(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(server.config().header_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,

@@ -88,6 +88,11 @@ impl ApiError {
         self
     }
 
+    /// What is wrong and what would be right.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Its type as Prometheus names it.
     pub(crate) fn type_name(&self) -> &'static str {
         self.kind.as_str()

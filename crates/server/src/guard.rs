@@ -61,15 +61,43 @@ fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let authority = uri
         .authority()
         .map_or(named, |authority| authority.as_str());
+    Some(without_port(authority))
+}
+
+fn without_port(authority: &str) -> &str {
     let port = authority
         .rfind(':')
         .filter(|colon| !authority[*colon..].contains(']'));
-    Some(port.map_or(authority, |colon| &authority[..colon]))
+    port.map_or(authority, |colon| &authority[..colon])
 }
 
 /// Whether it is asked how the server is: a busy server that did not answer that would be restarted.
 pub(crate) fn is_probe(path: &str) -> bool {
     path.starts_with("/health") || matches!(path, "/-/healthy" | "/-/ready")
+}
+
+/// Refuses what a page of another site has opened, for a way that gives answers: no browser keeps those from it.
+///
+/// A proxy may have cut the port from `Host`; then the name alone is compared.
+pub(crate) fn require_same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    let origin = origin.to_str().unwrap_or("");
+    let named = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let named = named.unwrap_or("");
+    let own = origin.split_once("://").map_or("", |(_, own)| own);
+    let is_same = own.eq_ignore_ascii_case(named)
+        || (without_port(named) == named && without_port(own).eq_ignore_ascii_case(named));
+    if is_same && !named.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::bad_data(format!(
+        "a page of {origin:?} may not follow the live feed of {named:?}: a proxy has to pass on the Host header"
+    ))
+    .with_status(StatusCode::FORBIDDEN))
 }
 
 fn is_from_foreign_page(headers: &HeaderMap) -> bool {

@@ -9,7 +9,7 @@ use crate::parameters::Parameters;
 use crate::{Server, answer};
 
 /// What a person may want to open or call.
-pub(crate) const ROUTES: [(&str, &str, &str); 25] = [
+pub(crate) const ROUTES: [(&str, &str, &str); 26] = [
     ("GET", "/metrics", "own and host metrics, for a scraper"),
     ("GET", "/metrics/live", "this machine's latest figures"),
     ("GET", "/health", "is it well?"),
@@ -78,6 +78,11 @@ pub(crate) const ROUTES: [(&str, &str, &str); 25] = [
         "who was told what: limit, before, receiver, state",
     ),
     ("GET", "/api/v1/status/buildinfo", "what is running"),
+    (
+        "GET",
+        "/ws/metrics",
+        "samples, alerts, monitors and queries as they change, over a WebSocket",
+    ),
     ("POST", "/api/v1/write", "Prometheus remote write 1.0"),
     ("POST", "/api/v1/metrics/ingest", "one metric as JSON"),
     ("POST", "/api/v1/metrics/batch", "many metrics as JSON"),

@@ -16,6 +16,7 @@ mod connection;
 mod descriptions;
 mod error;
 mod exposition;
+mod feed;
 mod guard;
 mod health;
 mod home;
@@ -33,6 +34,7 @@ mod router;
 mod server;
 
 pub use config::{Config, Limits};
+pub use feed::{AlertChange, AlertPhase, Feed, FeedLimits};
 pub use ports::{
     Build, LastCheck, MonitorStatus, Notifications, Ports, RuleGroup, Transitions, WatchedMonitor,
 };

@@ -49,6 +49,33 @@ pub(crate) struct Metrics {
     pub(crate) queries_in_flight: Gauge,
     /// `campanile_queries_waiting`
     pub(crate) queries_waiting: Gauge,
+    /// `campanile_websocket_…`
+    pub(crate) feed: FeedMetrics,
+}
+
+/// The figures of the live feed.
+pub(crate) struct FeedMetrics {
+    /// `campanile_websocket_connections`
+    pub(crate) connections: Gauge,
+    /// `campanile_websocket_messages_total`
+    messages: Family<DirectionLabels, Counter>,
+    /// `campanile_websocket_messages_dropped_total`
+    pub(crate) dropped: Counter,
+    /// `campanile_websocket_resynchronizations_total`
+    pub(crate) resynchronizations: Counter,
+    /// `campanile_websocket_clients_refused_total`
+    pub(crate) refused: Counter,
+    /// `campanile_websocket_published_lost_total`
+    pub(crate) lost: Counter,
+    /// `campanile_websocket_live_queries`
+    pub(crate) live_queries: Gauge,
+}
+
+/// Which way a message of the live feed went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Received,
+    Sent,
 }
 
 /// How samples came in.
@@ -56,6 +83,11 @@ pub(crate) struct Metrics {
 pub(crate) enum Protocol {
     RemoteWrite,
     Json,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DirectionLabels {
+    direction: &'static str,
 }
 
 /// A request's labels: each from a small fixed set, whatever a client sends.
@@ -186,13 +218,18 @@ impl Default for Metrics {
             ),
             queries_in_flight: add.metric("queries_in_flight", "Queries that are being evaluated"),
             queries_waiting: add.metric("queries_waiting", "Queries that wait for their turn"),
+            feed: FeedMetrics::new(&mut add),
             registry,
         };
         // A counter that exists from the start shows its first increase too.
         for protocol in [Protocol::RemoteWrite, Protocol::Json] {
             metrics.count_ingested(protocol, 0);
         }
-        for kind in ["instant", "range"] {
+        for direction in [Direction::Received, Direction::Sent] {
+            let messages = &metrics.feed.messages;
+            messages.get_or_create(&direction.labels()).inc_by(0);
+        }
+        for kind in ["instant", "range", "live"] {
             let result = "success";
             metrics
                 .queries
@@ -200,6 +237,57 @@ impl Default for Metrics {
                 .inc_by(0);
         }
         metrics
+    }
+}
+
+impl FeedMetrics {
+    fn new(add: &mut Adding<'_>) -> Self {
+        Self {
+            connections: add.metric(
+                "websocket_connections",
+                "Clients that follow the live feed",
+            ),
+            messages: add.metric(
+                "websocket_messages",
+                "Messages of the live feed, by direction",
+            ),
+            dropped: add.metric(
+                "websocket_messages_dropped",
+                "Messages that were thrown away since their client was too slow, or the server for what was published",
+            ),
+            resynchronizations: add.metric(
+                "websocket_resynchronizations",
+                "How often a client was told to fetch anew since messages were thrown away",
+            ),
+            refused: add.metric(
+                "websocket_clients_refused",
+                "Clients that were refused since there were too many",
+            ),
+            lost: add.metric(
+                "websocket_published_lost",
+                "Samples, alerts and monitors that were published faster than they could be told",
+            ),
+            live_queries: add.metric(
+                "websocket_live_queries",
+                "Different queries that are kept evaluated for clients",
+            ),
+        }
+    }
+
+    /// Counts a message.
+    pub(crate) fn count(&self, direction: Direction) {
+        self.messages.get_or_create(&direction.labels()).inc();
+    }
+}
+
+impl Direction {
+    fn labels(self) -> DirectionLabels {
+        DirectionLabels {
+            direction: match self {
+                Self::Received => "received",
+                Self::Sent => "sent",
+            },
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use model::{
 use rules::Group;
 use uptime::{History, Monitor, Outcome, State, Transition};
 
+use crate::Feed;
+
 /// Asks the journal of notifications for the newest entries that fit.
 ///
 /// Errors: why it cannot be read.
@@ -39,6 +41,8 @@ pub struct Ports {
     pub sink: Arc<dyn SampleSink>,
     /// Where samples come from.
     pub source: Arc<dyn SeriesSource>,
+    /// What has just happened, for whoever follows it; what it is given belongs to the program.
+    pub feed: Feed,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What `/metrics` shows besides the server's own figures: host, store, collectors.

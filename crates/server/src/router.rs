@@ -10,8 +10,8 @@ use axum::routing::{get, post};
 use crate::error::{ApiError, ErrorType};
 use crate::prometheus::{buildinfo, labels, metadata, query, rules, write};
 use crate::{
-    Server, answer, compression, exposition, guard, health, home, ingest, monitors, notifications,
-    observe,
+    Server, answer, compression, exposition, feed, guard, health, home, ingest, monitors,
+    notifications, observe,
 };
 
 /// All routes behind the layers that every request passes.
@@ -40,6 +40,7 @@ pub(crate) fn router(server: Server) -> Router {
         .route("/api/v1/monitors/{name}", get(monitors::one))
         .route("/api/v1/notifications", get(notifications::list))
         .route("/api/v1/status/buildinfo", get(buildinfo::buildinfo))
+        .route("/ws/metrics", get(feed::upgrade::upgrade))
         .route("/api/v1/write", post(write::write))
         .route("/api/v1/metrics/ingest", post(ingest::one))
         .route("/api/v1/metrics/batch", post(ingest::batch))

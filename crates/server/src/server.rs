@@ -15,7 +15,7 @@ use crate::descriptions::Descriptions;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::query_gate::QueryGate;
-use crate::{Build, Config, Limits, Ports, body, connection, router};
+use crate::{Build, Config, Feed, Limits, Ports, body, connection, router};
 
 /// The HTTP server; a clone is another handle on the same one.
 #[derive(Clone)]
@@ -85,6 +85,10 @@ impl Server {
 
     pub(crate) fn ports(&self) -> &Ports {
         &self.shared.ports
+    }
+
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.shared.ports.feed
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

@@ -1,6 +1,7 @@
 //! The server behind its router, without sockets: a request goes in, status, headers and body come out.
 
 mod exposition;
+mod feed;
 mod guard;
 mod health;
 mod ingest;
@@ -26,7 +27,7 @@ use testkit::SimulatedClock;
 use tower::ServiceExt as _;
 use uptime::Transition;
 
-use crate::{Build, Config, Ports, RuleGroup, Server, WatchedMonitor};
+use crate::{Build, Config, Feed, Ports, RuleGroup, Server, WatchedMonitor};
 use store::Store;
 
 /// The moment at which the simulated clock stands.
@@ -91,6 +92,7 @@ impl Bench {
         let ports = Ports {
             sink: store.clone(),
             source: store.clone(),
+            feed: Feed::new(config.feed.clone()),
             clock: clock.clone(),
             families: Arc::new(|| {
                 let mut load =

@@ -4,6 +4,7 @@
 //! A group is never evaluated twice at once; a slot that passes meanwhile is skipped and counted. After an evaluation
 //! the group's state is written, then its alerts go to routing.
 
+mod news;
 mod once;
 mod queries;
 
@@ -16,7 +17,7 @@ use arc_swap::ArcSwap;
 use catalog::{Catalog, Changes};
 use model::{Alert, Clock, SampleSink, SeriesSource, Timestamp};
 use rules::{Environment, Group, GroupDefinition, GroupSnapshot, RuleError};
-use server::RuleGroup;
+use server::{Feed, RuleGroup};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -58,6 +59,7 @@ pub(crate) struct Surroundings {
     pub(crate) sink: Arc<dyn SampleSink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Catalog,
+    pub(crate) feed: Feed,
     pub(crate) metrics: Arc<AlertingMetrics>,
 }
 
@@ -293,6 +295,11 @@ impl Evaluator {
         );
         self.write(&key, &group).await;
         inbox.raise(evaluation.alerts).await;
+        if let Some(slot) = self.slots.get(&key) {
+            let at = group.evaluated_at();
+            let at = at.unwrap_or_else(|| self.around.clock.now());
+            self.publish(Some(&slot.shown.group), Some(&group), at);
+        }
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.shown = Arc::new(RuleGroup {
                 group: group.clone(),
@@ -303,6 +310,15 @@ impl Evaluator {
             slot.group = Some(group);
         }
         self.show();
+    }
+
+    /// Tells the live feed what has become of a group's alerts.
+    fn publish(&self, before: Option<&Group>, after: Option<&Group>, at: Timestamp) {
+        let feed = &self.around.feed;
+        if feed.wants_alerts() {
+            let changes = news::changes(before, after, at);
+            changes.into_iter().for_each(|change| feed.alert(change));
+        }
     }
 
     /// Writes a group's state if it holds something that would be missed.
@@ -341,21 +357,25 @@ impl Evaluator {
         self.settings = settings;
         self.queries = Arc::new(Queries::new(&self.around, &self.settings));
         self.environment = environment(&self.queries, &self.settings);
+        let now = self.around.clock.now();
         let mut before = std::mem::take(&mut self.slots);
         let mut groups = Vec::new();
         for definition in std::mem::take(&mut self.settings.groups) {
             let mut group = Group::new(definition);
-            let old = before.remove(&key(&group)).and_then(|slot| slot.group);
-            if let Some(old) = old {
-                group.adopt(old);
+            if let Some(slot) = before.remove(&key(&group)) {
+                if let Some(old) = slot.group {
+                    group.adopt(old);
+                }
+                // Alerts of rules that are gone.
+                self.publish(Some(&slot.shown.group), Some(&group), now);
             }
             groups.push(group);
         }
         self.install(groups);
-        let now = self.around.clock.now();
         let mut changes = Changes::default();
         for ((file, name), slot) in before {
             changes.delete_state(KIND, &catalog_key(&file, &name));
+            self.publish(Some(&slot.shown.group), None, now);
             let Some(group) = slot.group else { continue };
             let mut ended = Vec::new();
             let alerts = group.end(now, &self.environment, &mut |samples| {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use catalog::{Catalog, Changes, MonitorTransition};
 use collect::probe::{Probe, Prober, Series};
 use model::{Alert, Clock, Labels, SampleSink, Timestamp};
-use server::LastCheck;
+use server::{Feed, LastCheck};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -46,6 +46,7 @@ pub(crate) struct Surroundings {
     pub(crate) sink: Arc<dyn SampleSink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Catalog,
+    pub(crate) feed: Feed,
     pub(crate) metrics: Arc<AlertingMetrics>,
 }
 
@@ -111,6 +112,7 @@ impl Monitoring {
             Action::Raise(alert) | Action::Resolve(alert) => Some(alert),
             Action::RunCheck(_) | Action::Transition(_) => None,
         }));
+        let view = View::new(around.feed.clone());
         let mut monitoring = Self {
             remembered_at: around.clock.monotonic(),
             around,
@@ -119,7 +121,7 @@ impl Monitoring {
             checks: JoinSet::new(),
             runs: HashMap::new(),
             pulse: None,
-            view: Arc::default(),
+            view: Arc::new(view),
             past: HashMap::new(),
             written,
             unwritten: Changes::default(),
@@ -428,14 +430,14 @@ impl Monitoring {
             let (monitor, memory) = self.watch.get(name)?;
             Some((monitor, memory, self.past.get(name)))
         });
-        self.view.update(shown);
+        self.view.update(shown, self.around.clock.now());
     }
 
     /// Lets others see all monitors as they are now, and no others.
     fn show_all(&self) {
         let all = self.watch.iter();
         let all = all.map(|(monitor, memory)| (monitor, memory, self.past.get(&monitor.name)));
-        self.view.replace(all);
+        self.view.replace(all, self.around.clock.now());
         self.count_states();
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use catalog::Catalog;
 use collect::probe::{self, Prober};
-use model::{Alert, Clock, ComponentHealth, MetricFamily, Timestamp};
-use server::{RuleGroup, WatchedMonitor};
+use model::{Alert, Clock, ComponentHealth, MetricFamily, SampleSink, Timestamp};
+use server::{Feed, RuleGroup, WatchedMonitor};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 use tsdb::Store;
@@ -54,6 +54,8 @@ impl Alerting {
         address: SocketAddr,
         clock: Arc<dyn Clock>,
         store: &Arc<Store>,
+        sink: &Arc<dyn SampleSink>,
+        feed: &Feed,
         catalog: Catalog,
     ) -> anyhow::Result<(Self, Loops)> {
         let metrics = Arc::new(AlertingMetrics::default());
@@ -68,17 +70,19 @@ impl Alerting {
         .await?;
         let around = evaluation::Surroundings {
             source: store.clone(),
-            sink: store.clone(),
+            sink: sink.clone(),
             clock: clock.clone(),
             catalog: catalog.clone(),
+            feed: feed.clone(),
             metrics: metrics.clone(),
         };
         let (evaluator, firing) = Evaluator::load(around, settings(config, address)).await?;
         let around = monitoring::Surroundings {
             prober: prober.clone(),
-            sink: store.clone(),
+            sink: sink.clone(),
             clock: clock.clone(),
             catalog: catalog.clone(),
+            feed: feed.clone(),
             metrics: metrics.clone(),
         };
         let monitors = config.alerting.monitors.clone();

@@ -12,6 +12,7 @@ mod check;
 mod configuration;
 mod durability;
 mod first_start;
+mod live_feed;
 mod machines;
 mod name_server;
 mod own_trouble;

@@ -97,6 +97,7 @@ impl OurServer {
         let ports = Ports {
             sink: store.clone(),
             source: store,
+            feed: server::Feed::default(),
             clock: Arc::new(SimulatedClock::new(Timestamp::from_millis(0))),
             families: Arc::new(Vec::new),
             host: Arc::new(|| None),

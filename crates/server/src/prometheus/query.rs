@@ -127,7 +127,28 @@ fn show(answer: Answer, series_max: Option<usize>) -> String {
     body
 }
 
-fn refusal(error: EvalError, timeout: Duration) -> ApiError {
+/// What a query gives as fields for an object of the live feed.
+///
+/// Errors: they have more than `bytes_max` bytes.
+pub(crate) fn live_result(answer: &Answer, bytes_max: usize) -> Result<String, ApiError> {
+    /// A series of a result has at least this many bytes: `{"metric":{},"value":[0,"0"]}`.
+    const SERIES_BYTES_MIN: usize = 29;
+    let mut text = String::new();
+    let truncated = result::push(&mut text, &answer.value, bytes_max / SERIES_BYTES_MIN);
+    if truncated || text.len() > bytes_max {
+        return Err(ApiError::new(
+            ErrorType::Execution,
+            format!(
+                "the result is longer than {bytes_max} bytes: ask for fewer series, or over HTTP"
+            ),
+        ));
+    }
+    text.pop();
+    text.remove(0);
+    Ok(text)
+}
+
+pub(crate) fn refusal(error: EvalError, timeout: Duration) -> ApiError {
     let kind = match error {
         EvalError::TimedOut => return timed_out(timeout),
         EvalError::Source(error) => return error.into(),

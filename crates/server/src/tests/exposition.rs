@@ -80,7 +80,14 @@ async fn every_own_metric_has_help_and_type() {
         counter campanile_query_requests_total
         counter campanile_query_samples_read_total
         gauge campanile_queries_in_flight
-        gauge campanile_queries_waiting"#]]
+        gauge campanile_queries_waiting
+        gauge campanile_websocket_connections
+        counter campanile_websocket_messages_total
+        counter campanile_websocket_messages_dropped_total
+        counter campanile_websocket_resynchronizations_total
+        counter campanile_websocket_clients_refused_total
+        counter campanile_websocket_published_lost_total
+        gauge campanile_websocket_live_queries"#]]
     .assert_eq(&names.join("\n"));
 }
 

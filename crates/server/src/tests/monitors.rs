@@ -35,7 +35,7 @@ fn monitor(settings: &str) -> Arc<Monitor> {
 }
 
 /// A shop that was down for an hour, two hours ago, and was first checked two days ago.
-fn shop() -> WatchedMonitor {
+pub(super) fn shop() -> WatchedMonitor {
     let mut history = History::default();
     history.push(before_now(2 * DAY), State::Up);
     history.push(before_now(120 * MINUTE), State::Down);
@@ -60,7 +60,7 @@ fn shop() -> WatchedMonitor {
 }
 
 /// A monitor that was not checked yet.
-fn blog() -> WatchedMonitor {
+pub(super) fn blog() -> WatchedMonitor {
     let status = MonitorStatus {
         monitor: monitor("[{name: a/b, type: http, url: 'http://blog.test/', interval: 1m}]"),
         state: State::Pending,

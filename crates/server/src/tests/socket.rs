@@ -14,15 +14,15 @@ use super::Bench;
 use crate::Config;
 
 /// A bench that listens.
-struct Listening {
-    bench: Bench,
-    address: SocketAddr,
-    shutdown: CancellationToken,
-    tasks: JoinSet<std::io::Result<()>>,
+pub(super) struct Listening {
+    pub(super) bench: Bench,
+    pub(super) address: SocketAddr,
+    pub(super) shutdown: CancellationToken,
+    pub(super) tasks: JoinSet<std::io::Result<()>>,
 }
 
 impl Listening {
-    async fn new(config: Config) -> Self {
+    pub(super) async fn new(config: Config) -> Self {
         let bench = Bench::with(config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -38,14 +38,14 @@ impl Listening {
     }
 
     /// Sends bytes on a new connection.
-    async fn send(&self, bytes: &[u8]) -> TcpStream {
+    pub(super) async fn send(&self, bytes: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         stream
     }
 
     /// Lets the server work until its own metrics show a line.
-    async fn until_shown(&self, line: &str) {
+    pub(super) async fn until_shown(&self, line: &str) {
         until(|| {
             let families = self.bench.server.metrics();
             let text = wire::exposition::encode(&families, wire::exposition::Format::Text);
@@ -56,7 +56,7 @@ impl Listening {
 }
 
 /// Lets the server work until something is so; gives up after more turns than it can need.
-async fn until(is_so: impl Fn() -> bool) {
+pub(super) async fn until(is_so: impl Fn() -> bool) {
     for _ in 0..200_000 {
         if is_so() {
             return;

@@ -87,6 +87,7 @@ impl Bench {
             sink: Arc::new(MemoryStore::new(Duration::MAX)),
             clock: clock.clone(),
             catalog,
+            feed: server::Feed::default(),
             metrics,
         };
         let settings = Settings {

@@ -17,6 +17,7 @@ async fn monitoring_of(directory: &std::path::Path, monitors: Vec<Monitor>) -> M
         sink: Arc::new(MemoryStore::new(Duration::MAX)),
         clock,
         catalog,
+        feed: server::Feed::default(),
         metrics: Arc::default(),
     };
     Monitoring::load(around, monitors).await.unwrap().0

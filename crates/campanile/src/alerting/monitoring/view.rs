@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use catalog::{Catalog, MonitorTransition};
 use model::{Alert, Timestamp};
-use server::{LastCheck, MonitorStatus, WatchedMonitor};
+use server::{AlertChange, AlertPhase, Feed, LastCheck, MonitorStatus, WatchedMonitor};
 use uptime::{History, Memory, Monitor, Outage, State, Transition};
 
 /// Transitions that are read for a monitor at the start: more than a healthy one has in a month.
 const TRANSITIONS_MAX: u32 = 4_096;
 
-/// The monitors as they are now.
-#[derive(Default)]
-pub(crate) struct View(Mutex<BTreeMap<Arc<str>, Shown>>);
+/// The monitors as they are now. What changes in it, the live feed tells.
+pub(crate) struct View {
+    shown: Mutex<BTreeMap<Arc<str>, Shown>>,
+    feed: Feed,
+}
 
 struct Shown {
     monitor: WatchedMonitor,
@@ -32,6 +34,14 @@ pub(super) struct Past {
 }
 
 impl View {
+    /// Shows no monitors yet.
+    pub(super) fn new(feed: Feed) -> Self {
+        Self {
+            shown: Mutex::default(),
+            feed,
+        }
+    }
+
     /// All monitors, by name.
     pub(crate) fn monitors(&self) -> Vec<WatchedMonitor> {
         let shown = self.shown();
@@ -51,22 +61,71 @@ impl View {
     pub(super) fn update<'a>(
         &self,
         monitors: impl Iterator<Item = (&'a Arc<Monitor>, &'a Memory, Option<&'a Past>)>,
+        now: Timestamp,
     ) {
         let mut shown = self.shown();
-        shown.extend(monitors.map(entry));
+        for (name, new) in monitors.map(entry) {
+            self.publish(shown.get(&name), Some(&new), now);
+            shown.insert(name, new);
+        }
     }
 
     /// Shows these monitors and no others.
     pub(super) fn replace<'a>(
         &self,
         monitors: impl Iterator<Item = (&'a Arc<Monitor>, &'a Memory, Option<&'a Past>)>,
+        now: Timestamp,
     ) {
-        *self.shown() = monitors.map(entry).collect();
+        let mut shown = self.shown();
+        let before = std::mem::replace(&mut *shown, monitors.map(entry).collect());
+        for (name, new) in &*shown {
+            self.publish(before.get(name), Some(new), now);
+        }
+        for (_, gone) in before.iter().filter(|(name, _)| !shown.contains_key(*name)) {
+            self.publish(Some(gone), None, now);
+        }
+    }
+
+    /// Tells what differs: each check, each change, each outage that begins or ends.
+    fn publish(&self, before: Option<&Shown>, after: Option<&Shown>, now: Timestamp) {
+        let old = before.map(|shown| &shown.monitor.status);
+        match (old, after.map(|shown| &shown.monitor.status)) {
+            (Some(gone), None) => self.feed.monitor_removed(gone.monitor.name.clone()),
+            (old, Some(new)) if old != Some(new) => self.feed.monitor(new.clone()),
+            _ => {}
+        }
+        let (old, new) = (outage(before), outage(after));
+        let began = |outage: Option<&Alert>| outage.map(|outage| outage.starts_at);
+        if began(old) == began(new) {
+            return;
+        }
+        let ended = old.map(|outage| change(outage, AlertPhase::Resolved, Some(now)));
+        let begun = new.map(|outage| change(outage, AlertPhase::Firing, None));
+        for change in ended.into_iter().chain(begun) {
+            self.feed.alert(change);
+        }
     }
 
     fn shown(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Shown>> {
         // Entries are whole at any time, so a panic of another thread has spoilt nothing.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn outage(shown: Option<&Shown>) -> Option<&Alert> {
+    shown.and_then(|shown| shown.outage.as_ref())
+}
+
+fn change(outage: &Alert, phase: AlertPhase, resolved_at: Option<Timestamp>) -> AlertChange {
+    AlertChange {
+        labels: outage.labels.clone(),
+        annotations: outage.annotations.clone(),
+        phase,
+        active_at: outage.starts_at,
+        // As `/api/v1/alerts` shows it.
+        value: 1.0,
+        rule: None,
+        resolved_at,
     }
 }
 
