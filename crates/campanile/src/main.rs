@@ -13,6 +13,7 @@ mod process;
 mod query;
 mod serve;
 mod shutdown;
+mod systemd;
 mod wiring;
 
 use std::io::Write as _;

@@ -57,6 +57,7 @@ impl Alerting {
         catalog: Catalog,
     ) -> anyhow::Result<(Self, Loops)> {
         let metrics = Arc::new(AlertingMetrics::default());
+        metrics.turns.begin(clock.monotonic());
         let prober = Prober::new(probe::Options::default(), clock.clone())
             .context("checks of sites cannot be prepared")?;
         let (router, inbox) = Router::load(
@@ -146,6 +147,13 @@ impl Alerting {
             self.routing.health(self.started),
             self.metrics.health(self.started),
         ]
+    }
+
+    /// Whether all loops turn.
+    ///
+    /// Errors: which one does not.
+    pub(super) fn check_turns(&self, now: Duration) -> Result<(), String> {
+        self.metrics.turns.check(now)
     }
 
     /// The figures of all loops.

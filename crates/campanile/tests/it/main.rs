@@ -22,5 +22,6 @@ mod receiver_trouble;
 mod receivers;
 mod rules_api;
 mod shutdown;
+mod systemd;
 mod throttle;
 mod web_server;
