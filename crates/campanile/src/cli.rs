@@ -41,6 +41,11 @@ pub(crate) enum Command {
     /// Ask a running server, and show the answer as a table
     #[command(subcommand)]
     Query(QueryCommand),
+    /// Ask a running server whether it is well; exit code 0 if it does its work, 1 if not
+    Health {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
     /// Try receivers, and see what was sent
     #[command(subcommand)]
     Notify(NotifyCommand),

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use model::{Clock, Labels, Timestamp, duration};
 use serde_json::Value;
 
-use crate::cli::QueryCommand;
+use crate::cli::{QueryCommand, ServerArgs};
 use crate::config::Environment;
 
 /// The server that is asked if none is named.
@@ -72,12 +72,7 @@ pub(crate) async fn run(
             (server, "query_range", form)
         }
     };
-    let server = server
-        .url
-        .as_deref()
-        .or_else(|| environment.get("CAMPANILE_SERVER"));
-    let server = server.unwrap_or(SERVER_DEFAULT);
-    let answer = ask(server.trim_end_matches('/'), path, &form).await?;
+    let answer = ask(&server_of(server, environment)?, path, &form).await?;
     let notes = ["warnings", "infos"]
         .iter()
         .flat_map(|kind| answer[kind].as_array());
@@ -90,6 +85,19 @@ pub(crate) async fn run(
         table: table(&answer["data"])?,
         notes,
     })
+}
+
+/// The URL of the server to ask, without a slash at its end.
+///
+/// Errors: what was given is no URL.
+pub(crate) fn server_of(given: &ServerArgs, environment: &Environment) -> anyhow::Result<String> {
+    let server = given.url.as_deref();
+    let server = server.or_else(|| environment.get("CAMPANILE_SERVER"));
+    let server = server.unwrap_or(SERVER_DEFAULT).trim_end_matches('/');
+    if !server.starts_with("http://") && !server.starts_with("https://") {
+        bail!("cannot ask {server}: a URL is needed, such as {SERVER_DEFAULT}");
+    }
+    Ok(server.to_owned())
 }
 
 /// The moments that a range query covers.
@@ -130,9 +138,6 @@ impl Range {
 }
 
 async fn ask(server: &str, path: &str, form: &[(&str, String)]) -> anyhow::Result<Value> {
-    if !server.starts_with("http://") && !server.starts_with("https://") {
-        bail!("cannot ask {server}: a URL is needed, such as {SERVER_DEFAULT}");
-    }
     let client = reqwest::Client::builder()
         .timeout(ANSWER_TIMEOUT)
         // The answer belongs to the server that was named; a redirect would ask someone else.
