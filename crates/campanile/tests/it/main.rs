@@ -10,6 +10,7 @@ mod alerting;
 mod alerting_reload;
 mod check;
 mod configuration;
+mod deployment;
 mod durability;
 mod first_start;
 mod machines;
