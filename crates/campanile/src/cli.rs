@@ -141,7 +141,7 @@ pub(crate) enum QueryCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// The server to ask [env: CAMPANILE_SERVER] [default: http://127.0.0.1:9595]
+    /// The server to ask [env: CAMPANILE_SERVER] [default: http://127.0.0.1:9595, or CAMPANILE_LISTEN]
     #[arg(long = "server", value_name = "URL")]
     pub(crate) url: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! `campanile query`: asks a running server over Prometheus' HTTP API and shows the answer as a table.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -10,7 +11,7 @@ use serde_json::Value;
 use crate::cli::{QueryCommand, ServerArgs};
 use crate::config::Environment;
 
-/// The server that is asked if none is named.
+/// The server that is asked if nothing says otherwise.
 const SERVER_DEFAULT: &str = "http://127.0.0.1:9595";
 
 /// How long an answer may take; the server ends a query after two minutes by default.
@@ -87,17 +88,31 @@ pub(crate) async fn run(
     })
 }
 
-/// The URL of the server to ask, without a slash at its end.
+/// The URL of the server to ask, without a slash at its end. Where a variable says on which address a server of this
+/// environment listens, as in a container, it is that one.
 ///
 /// Errors: what was given is no URL.
 pub(crate) fn server_of(given: &ServerArgs, environment: &Environment) -> anyhow::Result<String> {
     let server = given.url.as_deref();
     let server = server.or_else(|| environment.get("CAMPANILE_SERVER"));
-    let server = server.unwrap_or(SERVER_DEFAULT).trim_end_matches('/');
+    let own = environment.get("CAMPANILE_LISTEN").and_then(own_server);
+    let server = server.or(own.as_deref()).unwrap_or(SERVER_DEFAULT);
+    let server = server.trim_end_matches('/');
     if !server.starts_with("http://") && !server.starts_with("https://") {
         bail!("cannot ask {server}: a URL is needed, such as {SERVER_DEFAULT}");
     }
     Ok(server.to_owned())
+}
+
+/// The URL under which a server with that listen address is reached from this machine.
+fn own_server(listen: &str) -> Option<String> {
+    let mut address: SocketAddr = listen.parse().ok()?;
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    Some(format!("http://{address}"))
 }
 
 /// The moments that a range query covers.
@@ -257,6 +272,35 @@ mod tests {
             table(&data).unwrap(),
             "SERIES          VALUE\nup{job=\"node\"}      1\n{}               0.25\n"
         );
+    }
+
+    #[test]
+    fn the_server_that_this_environment_would_start_is_asked_if_none_is_named() {
+        let given = |url: Option<&str>| ServerArgs {
+            url: url.map(str::to_owned),
+        };
+        let listen = |address: &str| Environment::from_iter([("CAMPANILE_LISTEN", address)]);
+        for (environment, expected) in [
+            (Environment::default(), SERVER_DEFAULT),
+            (listen("0.0.0.0:9000"), "http://127.0.0.1:9000"),
+            (listen("[::]:9000"), "http://[::1]:9000"),
+            (listen("192.0.2.1:80"), "http://192.0.2.1:80"),
+            (listen("nonsense"), SERVER_DEFAULT),
+        ] {
+            assert_eq!(server_of(&given(None), &environment).unwrap(), expected);
+        }
+        let mut both = vec![("CAMPANILE_LISTEN", "0.0.0.0:9000")];
+        both.push(("CAMPANILE_SERVER", "https://watch.example.org/"));
+        let both = both.into_iter().collect();
+        assert_eq!(
+            server_of(&given(None), &both).unwrap(),
+            "https://watch.example.org"
+        );
+        assert_eq!(
+            server_of(&given(Some("http://a/")), &both).unwrap(),
+            "http://a"
+        );
+        assert!(server_of(&given(Some("a:1")), &both).is_err());
     }
 
     #[test]

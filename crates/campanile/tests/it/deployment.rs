@@ -1,6 +1,7 @@
 //! What `deploy/` holds fits the program: its files are whole, start the program as it wants to be started, and keep
 //! what they promise about its rights.
 
+mod image;
 mod unit;
 
 use std::path::PathBuf;
