@@ -22,19 +22,19 @@ const LIBRARIES: [&str; 5] = [
 ];
 
 /// What the last stage of the Dockerfile says.
-struct Image {
+pub(super) struct Image {
     /// From the build, each with where it goes.
     copies: Vec<(String, String)>,
-    environment: Vec<(String, String)>,
+    pub(super) environment: Vec<(String, String)>,
     user: String,
-    volume: String,
-    healthcheck: Vec<String>,
-    entrypoint: Vec<String>,
+    pub(super) volume: String,
+    pub(super) healthcheck: Vec<String>,
+    pub(super) entrypoint: Vec<String>,
     command: Vec<String>,
 }
 
 impl Image {
-    fn read() -> Self {
+    pub(super) fn read() -> Self {
         let text = text(DOCKERFILE);
         let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let text = lines.join("\n").replace("\\\n", " ");
@@ -161,7 +161,7 @@ fn the_program_runs_with_nothing_but_what_the_image_has() {
             return;
         }
     };
-    let mut program = Program::start_as(root.serve(&image));
+    let mut program = Program::start_as(root.serve(&image, ""));
     let status = root.status(&program);
     let (user, group) = image.user.split_once(':').unwrap();
     for (name, expected) in [
@@ -201,11 +201,11 @@ fn the_program_runs_with_nothing_but_what_the_image_has() {
 }
 
 /// A folder with what the image holds.
-struct Root(TempDir);
+pub(super) struct Root(TempDir);
 
 impl Root {
     /// Errors: what it takes is not to be had here.
-    fn build(image: &Image) -> Result<Self, String> {
+    pub(super) fn build(image: &Image) -> Result<Self, String> {
         if !rustix::process::geteuid().is_root() {
             return Err("this needs root".to_owned());
         }
@@ -253,7 +253,8 @@ impl Root {
         Ok(root)
     }
 
-    fn path(&self, path: &str) -> std::path::PathBuf {
+    /// Where a path of the image lies here.
+    pub(super) fn path(&self, path: &str) -> std::path::PathBuf {
         self.0.path().join(path.trim_start_matches('/'))
     }
 
@@ -264,7 +265,8 @@ impl Root {
     }
 
     /// The image's command, in namespaces of its own, read only, and without rights of root or a way to get them.
-    fn serve(&self, image: &Image) -> Command {
+    /// Before that, the script `mounts` may mount more.
+    pub(super) fn serve(&self, image: &Image, mounts: &str) -> Command {
         let root = self.0.path().display();
         let (user, group) = image.user.split_once(':').unwrap();
         let (entrypoint, volume) = (&image.entrypoint[0], &image.volume);
@@ -275,6 +277,7 @@ impl Root {
              mount -o remount,bind,ro {root}; mount -o remount,bind,ro {root}{entrypoint}
              mount -t tmpfs -o uid={user},gid={group},mode=0750 tmpfs {root}{volume}
              mount -t proc proc {root}/proc; mount --rbind /sys {root}/sys
+             {mounts}
              ip link set lo up
              exec \"$@\""
         );
@@ -304,7 +307,7 @@ impl Root {
     }
 
     /// Runs a command beside the running program, as `docker exec` does.
-    fn run(&self, image: &Image, program: &Program, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, image: &Image, program: &Program, arguments: &[&str]) -> Output {
         Command::new("nsenter")
             .args([
                 "--net",

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::{project, text};
+use super::{assert_good, project, text, uncommented};
 use crate::peer::installed;
-use crate::program::{command, directory, run};
+use crate::program::directory;
 
 const UNIT: &str = "deploy/systemd/campanile.service";
 
@@ -46,46 +46,15 @@ fn the_service_is_no_more_exposed_than_it_was() {
 
 #[test]
 fn the_configuration_of_the_package_is_good_and_keeps_data_where_the_unit_lets_it() {
-    let file = project("deploy/systemd/campanile.yml");
-    let check = run(&["check", "config", file.to_str().unwrap()]);
-    assert!(check.status.success(), "{}", words(&check));
-    assert_eq!(words(&check), "", "no warnings either");
-    // What is commented out is good, too.
+    assert_good(&project("deploy/systemd/campanile.yml"), &[]);
     let examples = uncommented(&text("deploy/systemd/campanile.yml"));
     let directory = directory();
     let file = directory.path().join("campanile.yml");
     std::fs::write(&file, &examples).unwrap();
-    let check = command(&["check", "config"])
-        .arg(&file)
-        .env("SMTP_PASSWORD", "secret")
-        .output()
-        .unwrap();
-    assert!(check.status.success(), "{}\n{examples}", words(&check));
+    assert_good(&file, &[("SMTP_PASSWORD", "secret")]);
 
     assert!(examples.contains("data_dir: /var/lib/campanile\n"));
     assert!(text(UNIT).contains("\nStateDirectory=campanile\n"));
-}
-
-/// With all examples switched on: comment lines that hold a key, or follow one that does.
-fn uncommented(text: &str) -> String {
-    let mut lines = Vec::new();
-    let mut is_example = false;
-    for line in text.lines() {
-        let Some(comment) = line.strip_prefix("# ") else {
-            is_example = false;
-            lines.push(line);
-            continue;
-        };
-        let begins = comment.split_once(':').is_some_and(|(key, _)| {
-            key.chars()
-                .all(|character| character.is_ascii_lowercase() || character == '_')
-        });
-        is_example = begins || (is_example && comment.starts_with(' '));
-        if is_example {
-            lines.push(comment);
-        }
-    }
-    lines.join("\n") + "\n"
 }
 
 fn analyze(arguments: &[&str], unit: &Path) -> Output {
