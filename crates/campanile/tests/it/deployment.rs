@@ -3,6 +3,7 @@
 
 mod compose;
 mod image;
+mod kubernetes;
 mod unit;
 
 use std::path::{Path, PathBuf};

@@ -26,11 +26,11 @@ pub(super) struct Image {
     /// From the build, each with where it goes.
     copies: Vec<(String, String)>,
     pub(super) environment: Vec<(String, String)>,
-    user: String,
+    pub(super) user: String,
     pub(super) volume: String,
     pub(super) healthcheck: Vec<String>,
     pub(super) entrypoint: Vec<String>,
-    command: Vec<String>,
+    pub(super) command: Vec<String>,
 }
 
 impl Image {
