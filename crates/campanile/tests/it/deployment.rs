@@ -2,8 +2,10 @@
 //! what they promise about its rights.
 
 mod compose;
+mod grafana;
 mod image;
 mod kubernetes;
+mod package;
 mod unit;
 
 use std::path::{Path, PathBuf};
