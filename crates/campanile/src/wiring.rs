@@ -295,7 +295,7 @@ impl Rooms {
     fn health(&self) -> Vec<ComponentHealth> {
         let mut components = vec![self.store.health()];
         components.extend(self.host().map(|host| host.health()));
-        components.extend(self.alerting.health());
+        components.extend(self.alerting.health(&*self.clock));
         components
     }
 

@@ -35,6 +35,8 @@ impl Turns {
         self.0[which as usize].store(millis, Ordering::Relaxed);
     }
 
+    /// Whether all loops turn.
+    ///
     /// Errors: the first loop that is stuck.
     pub(crate) fn check(&self, now: Duration) -> Result<(), String> {
         for which in ALL {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use catalog::Catalog;
 use collect::probe::{self, Prober};
-use model::{Alert, Clock, ComponentHealth, MetricFamily, Timestamp};
+use model::{Alert, Clock, ComponentHealth, HealthState, MetricFamily, Timestamp};
 use server::RuleGroup;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
@@ -19,6 +19,7 @@ use crate::alerting::evaluation::{self, Evaluator};
 use crate::alerting::metrics::AlertingMetrics;
 use crate::alerting::monitoring::{self, Monitoring};
 use crate::alerting::routing::{self, Inbox, Router, Whom};
+use crate::alerting::turns;
 use crate::config::Config;
 
 /// A change of the configuration that waits for a loop; a second one waits outside.
@@ -141,12 +142,26 @@ impl Alerting {
     }
 
     /// The condition of what has to do with alerts.
-    pub(super) fn health(&self) -> Vec<ComponentHealth> {
+    pub(super) fn health(&self, clock: &dyn Clock) -> Vec<ComponentHealth> {
         vec![
             self.catalog.health(),
             self.routing.health(self.started),
             self.metrics.health(self.started),
+            self.loops(clock),
         ]
+    }
+
+    fn loops(&self, clock: &dyn Clock) -> ComponentHealth {
+        let (state, since, reason) = match self.check_turns(clock.monotonic()) {
+            Ok(()) => (HealthState::Healthy, self.started, String::new()),
+            Err(reason) => (HealthState::Unhealthy, clock.now() - turns::STUCK, reason),
+        };
+        ComponentHealth {
+            component: "loops",
+            state,
+            since,
+            reason,
+        }
     }
 
     /// Whether all loops turn.

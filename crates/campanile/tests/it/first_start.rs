@@ -88,7 +88,7 @@ fn the_command_line_asks_the_server() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.starts_with("healthy, ready\n"), "{said}");
-    for part in ["store", "host", "catalog"] {
+    for part in ["store", "host", "catalog", "loops"] {
         assert!(said.contains(&format!("\n{part} ")), "{said}");
     }
     drop(program);
