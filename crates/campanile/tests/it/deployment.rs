@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::program::command;
+use crate::program::{command, run};
 
 /// A file or folder of the project, by its path from the root.
 fn project(path: &str) -> PathBuf {
@@ -26,6 +26,22 @@ fn project(path: &str) -> PathBuf {
 /// The text of a file of the project.
 fn text(path: &str) -> String {
     std::fs::read_to_string(project(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn the_guide_knows_the_exit_codes_of_the_program() {
+    let help = String::from_utf8(run(&["serve", "--help"]).stdout).unwrap();
+    let (_, codes) = help.split_once("Exit codes:\n").unwrap();
+    let codes = codes
+        .lines()
+        .map_while(|line| line.split_whitespace().next());
+    let guide = text("docs/operations.md");
+    let mut count = 0;
+    for code in codes {
+        assert!(guide.contains(&format!("\n| {code} | ")), "{code}");
+        count += 1;
+    }
+    assert_eq!(count, 6, "{help}");
 }
 
 /// A YAML file of the project as JSON, in which all scalars are texts; it holds one document and no mistake.
