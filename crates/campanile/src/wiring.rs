@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use tsdb::{OsDisk, Store};
 
+use crate::alerting::monitoring;
 use crate::config::Config;
 use crate::own_metrics::OwnMetrics;
 use crate::systemd::{Signs, Systemd};
@@ -349,9 +350,10 @@ fn ports(rooms: &Weak<Rooms>, store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Por
             || None,
             |rooms| rooms.host().and_then(|host| host.summary()),
         ),
-        // Nobody evaluates rules or sends notifications yet.
         rules: from_rooms(rooms, Vec::new, |rooms| rooms.alerting.groups()),
         outages: from_rooms(rooms, Vec::new, |rooms| rooms.alerting.outages()),
+        monitors: from_rooms(rooms, Vec::new, |rooms| rooms.alerting.monitors()),
+        transitions: transitions(rooms),
         notifications: notifications(rooms),
         health: from_rooms(rooms, Vec::new, Rooms::health),
         reload: from_rooms(
@@ -378,6 +380,22 @@ fn notifications(rooms: &Weak<Rooms>) -> server::Notifications {
             let catalog = catalog.ok_or("the program is starting")?;
             let found = catalog.notifications(&query).await;
             found.map_err(|error| error.to_string())
+        })
+    })
+}
+
+/// Asks what a monitor went through, as long as the rooms stand.
+fn transitions(rooms: &Weak<Rooms>) -> server::Transitions {
+    let rooms = rooms.clone();
+    Arc::new(move |monitor, limit| {
+        let catalog = rooms
+            .upgrade()
+            .map(|rooms| rooms.alerting.catalog().clone());
+        Box::pin(async move {
+            let catalog = catalog.ok_or("the program is starting")?;
+            let rows = catalog.transitions(&monitor, Timestamp::MIN, Timestamp::MAX, limit);
+            let rows = rows.await.map_err(|error| error.to_string())?;
+            Ok(rows.iter().filter_map(monitoring::transition).collect())
         })
     })
 }

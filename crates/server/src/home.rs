@@ -9,7 +9,7 @@ use crate::parameters::Parameters;
 use crate::{Server, answer};
 
 /// What a person may want to open or call.
-pub(crate) const ROUTES: [(&str, &str, &str); 23] = [
+pub(crate) const ROUTES: [(&str, &str, &str); 25] = [
     ("GET", "/metrics", "own and host metrics, for a scraper"),
     ("GET", "/metrics/live", "this machine's latest figures"),
     ("GET", "/health", "is it well?"),
@@ -62,6 +62,16 @@ pub(crate) const ROUTES: [(&str, &str, &str); 23] = [
         "what an expression gives now, where links of alerts lead: g0.expr",
     ),
     ("GET", "/api/v1/alerts", "alerts that are pending or firing"),
+    (
+        "GET",
+        "/api/v1/monitors",
+        "monitors with their state, latency and uptime",
+    ),
+    (
+        "GET",
+        "/api/v1/monitors/{name}",
+        "one monitor, and its changes of state",
+    ),
     (
         "GET",
         "/api/v1/notifications",

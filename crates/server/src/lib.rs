@@ -22,6 +22,7 @@ mod home;
 mod ingest;
 mod json;
 mod metrics;
+mod monitors;
 mod notifications;
 mod observe;
 mod parameters;
@@ -32,7 +33,9 @@ mod router;
 mod server;
 
 pub use config::{Config, Limits};
-pub use ports::{Build, Notifications, Ports, RuleGroup};
+pub use ports::{
+    Build, LastCheck, MonitorStatus, Notifications, Ports, RuleGroup, Transitions, WatchedMonitor,
+};
 pub use server::Server;
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use model::{
     Alert, Clock, ComponentHealth, HostSummary, MetricFamily, NotificationQuery,
-    NotificationRecord, SampleSink, SeriesSource,
+    NotificationRecord, SampleSink, SeriesSource, Timestamp,
 };
 use rules::Group;
+use uptime::{History, Monitor, Outcome, State, Transition};
 
 /// Asks the journal of notifications for the newest entries that fit.
 ///
@@ -21,8 +22,17 @@ pub type Notifications = Arc<
         + Sync,
 >;
 
-/// The rooms behind the server. Each function must answer at once, from memory; only `reload` and `notifications` may
-/// take their time.
+/// Asks what a monitor went through: its name, and how many of its newest transitions at most.
+///
+/// Errors: why it cannot be read.
+pub type Transitions = Arc<
+    dyn Fn(Arc<str>, u32) -> Pin<Box<dyn Future<Output = Result<Vec<Transition>, String>> + Send>>
+        + Send
+        + Sync,
+>;
+
+/// The rooms behind the server. Each function must answer at once, from memory; only `reload`, `notifications`
+/// and `transitions` may take their time.
 #[derive(Clone)]
 pub struct Ports {
     /// Where samples go.
@@ -39,6 +49,10 @@ pub struct Ports {
     pub rules: Arc<dyn Fn() -> Vec<Arc<RuleGroup>> + Send + Sync>,
     /// Alerts that fire and that no rule has raised: those of monitors.
     pub outages: Arc<dyn Fn() -> Vec<Alert> + Send + Sync>,
+    /// All monitors, in any order.
+    pub monitors: Arc<dyn Fn() -> Vec<WatchedMonitor> + Send + Sync>,
+    /// What monitors went through, the newest first.
+    pub transitions: Transitions,
     /// The journal of notifications.
     pub notifications: Notifications,
     /// The condition of each part of the program.
@@ -64,6 +78,50 @@ pub struct RuleGroup {
     pub evaluation_time: Duration,
     /// How long each rule took, by its index; what is missing counts as zero.
     pub rule_times: Vec<Duration>,
+}
+
+/// A monitor and what it went through.
+#[derive(Clone, Debug)]
+pub struct WatchedMonitor {
+    /// How it is now.
+    pub status: Arc<MonitorStatus>,
+    /// How it was, for at least [`WatchedMonitor::WINDOWS`] unless it changed all the time.
+    pub history: Arc<History>,
+}
+
+/// How it stands with a monitor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MonitorStatus {
+    /// What is checked.
+    pub monitor: Arc<Monitor>,
+    /// Its state.
+    pub state: State,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// Why it came into this state; empty before the first check.
+    pub cause: Arc<str>,
+    /// The last check that ended; none since the program started.
+    pub last_check: Option<LastCheck>,
+}
+
+/// A check that has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LastCheck {
+    /// When it began.
+    pub started: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+impl WatchedMonitor {
+    /// The windows whose uptime is shown, by name.
+    pub const WINDOWS: [(&'static str, Duration); 3] = [
+        ("24h", Duration::from_hours(24)),
+        ("7d", Duration::from_hours(7 * 24)),
+        ("30d", Duration::from_hours(30 * 24)),
+    ];
 }
 
 /// What was built, and from what.

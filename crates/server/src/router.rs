@@ -10,7 +10,8 @@ use axum::routing::{get, post};
 use crate::error::{ApiError, ErrorType};
 use crate::prometheus::{buildinfo, labels, metadata, query, rules, write};
 use crate::{
-    Server, answer, compression, exposition, guard, health, home, ingest, notifications, observe,
+    Server, answer, compression, exposition, guard, health, home, ingest, monitors, notifications,
+    observe,
 };
 
 /// All routes behind the layers that every request passes.
@@ -35,6 +36,8 @@ pub(crate) fn router(server: Server) -> Router {
         .route("/api/v1/metadata", get(metadata::metadata))
         .route("/api/v1/rules", get(rules::rules))
         .route("/api/v1/alerts", get(rules::alerts))
+        .route("/api/v1/monitors", get(monitors::list))
+        .route("/api/v1/monitors/{name}", get(monitors::one))
         .route("/api/v1/notifications", get(notifications::list))
         .route("/api/v1/status/buildinfo", get(buildinfo::buildinfo))
         .route("/api/v1/write", post(write::write))

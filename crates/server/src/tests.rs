@@ -5,6 +5,7 @@ mod guard;
 mod health;
 mod ingest;
 mod labels;
+mod monitors;
 mod notifications;
 mod query;
 mod routes;
@@ -23,8 +24,9 @@ use model::{
 };
 use testkit::SimulatedClock;
 use tower::ServiceExt as _;
+use uptime::Transition;
 
-use crate::{Build, Config, Ports, RuleGroup, Server};
+use crate::{Build, Config, Ports, RuleGroup, Server, WatchedMonitor};
 use store::Store;
 
 /// The moment at which the simulated clock stands.
@@ -46,6 +48,8 @@ struct Behind {
     reload: Result<(), String>,
     rules: Vec<Arc<RuleGroup>>,
     outages: Vec<Alert>,
+    monitors: Vec<WatchedMonitor>,
+    transitions: Result<Vec<Transition>, String>,
     /// The newest first; none if the journal never answers.
     journal: Option<Result<Vec<NotificationRecord>, String>>,
 }
@@ -75,12 +79,15 @@ impl Bench {
             reload: Ok(()),
             rules: Vec::new(),
             outages: Vec::new(),
+            monitors: Vec::new(),
+            transitions: Ok(Vec::new()),
             journal: Some(Ok(Vec::new())),
         }));
         let ask = |behind: &Arc<Mutex<Behind>>| Arc::clone(behind);
         let (host, health, ready, reload) =
             (ask(&behind), ask(&behind), ask(&behind), ask(&behind));
         let (rules, outages, journal) = (ask(&behind), ask(&behind), ask(&behind));
+        let (monitors, transitions) = (ask(&behind), ask(&behind));
         let ports = Ports {
             sink: store.clone(),
             source: store.clone(),
@@ -97,6 +104,11 @@ impl Bench {
             reload: Arc::new(move || reload.lock().unwrap().reload.clone()),
             rules: Arc::new(move || rules.lock().unwrap().rules.clone()),
             outages: Arc::new(move || outages.lock().unwrap().outages.clone()),
+            monitors: Arc::new(move || monitors.lock().unwrap().monitors.clone()),
+            transitions: Arc::new(move |monitor, limit| {
+                let transitions = transitions.lock().unwrap().transitions.clone();
+                Box::pin(async move { Ok(monitors::select(transitions?, &monitor, limit)) })
+            }),
             notifications: Arc::new(move |query| {
                 let entries = journal.lock().unwrap().journal.clone();
                 Box::pin(async move {

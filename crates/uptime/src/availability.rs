@@ -31,6 +31,16 @@ impl Availability {
         let known = self.up + self.down;
         (!known.is_zero()).then(|| self.up.as_secs_f64() / known.as_secs_f64())
     }
+
+    /// Time in this state.
+    pub(crate) fn part(&mut self, state: State) -> &mut Duration {
+        match state {
+            State::Up => &mut self.up,
+            State::Down => &mut self.down,
+            State::Unknown => &mut self.unknown,
+            State::Pending => &mut self.pending,
+        }
+    }
 }
 
 /// The parts of the window from `from` until before `until`, of all transitions of one monitor by rising number; the first
@@ -43,13 +53,7 @@ pub fn availability(transitions: &[Transition], from: Timestamp, until: Timestam
         if start >= end {
             continue;
         }
-        let part = match transition.to {
-            State::Up => &mut parts.up,
-            State::Down => &mut parts.down,
-            State::Unknown => &mut parts.unknown,
-            State::Pending => &mut parts.pending,
-        };
-        *part += end.since(start);
+        *parts.part(transition.to) += end.since(start);
         end = start;
     }
     parts

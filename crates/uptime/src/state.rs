@@ -108,6 +108,14 @@ impl fmt::Display for State {
     }
 }
 
+impl State {
+    /// The state with this name, as it is displayed.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let mut states = [Self::Pending, Self::Up, Self::Down, Self::Unknown].into_iter();
+        states.find(|state| state.to_string() == name)
+    }
+}
+
 impl Memory {
     /// A monitor that has not been checked.
     pub(crate) fn new(monitor: Arc<str>, now: Timestamp) -> Self {

@@ -4,14 +4,16 @@
 //! Checks are tasks of their own; their results come back here in batches, so that many of them share one transaction
 //! and one write to the store.
 
+mod view;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use catalog::{Catalog, Changes, MonitorTransition};
 use collect::probe::{Probe, Prober, Series};
 use model::{Alert, Clock, Labels, SampleSink, Timestamp};
+use server::LastCheck;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,6 +24,9 @@ use super::measurements::Measurements;
 use super::metrics::AlertingMetrics;
 use super::routing::Inbox;
 use super::turns::Turning;
+use view::Past;
+
+pub(crate) use view::{View, transition};
 
 /// Where memories lie in the catalog.
 const KIND: &str = "monitor";
@@ -45,24 +50,6 @@ pub(crate) struct Surroundings {
     pub(crate) metrics: Arc<AlertingMetrics>,
 }
 
-/// The monitors as they are now.
-#[derive(Default)]
-pub(crate) struct View(ArcSwap<Vec<(Arc<Monitor>, Memory)>>);
-
-impl View {
-    /// The alerts of outages that last.
-    pub(crate) fn outages(&self) -> Vec<Alert> {
-        let monitors = self.0.load();
-        let outages = monitors
-            .iter()
-            .filter_map(|(_, memory)| memory.outage.as_ref());
-        outages
-            .filter(|outage| outage.lasts())
-            .map(uptime::Outage::alert)
-            .collect()
-    }
-}
-
 /// The loop, before it runs.
 pub(crate) struct Monitoring {
     around: Surroundings,
@@ -73,6 +60,8 @@ pub(crate) struct Monitoring {
     /// Lets the prober's pulse beat as long as it is there.
     pulse: Option<DropGuard>,
     view: Arc<View>,
+    /// What is shown of a monitor besides its memory.
+    past: HashMap<Arc<str>, Past>,
     /// What the catalog holds.
     written: HashMap<Arc<str>, Memory>,
     /// Changes of state, with the memories that belong to them, that the catalog could not take yet.
@@ -132,11 +121,16 @@ impl Monitoring {
             runs: HashMap::new(),
             pulse: None,
             view: Arc::default(),
+            past: HashMap::new(),
             written,
             unwritten: Changes::default(),
         };
         monitoring.name_series(&monitors);
-        monitoring.show();
+        for monitor in &monitors {
+            let past = Past::load(&monitoring.around.catalog, &monitor.name, now).await?;
+            monitoring.past.insert(monitor.name.clone(), past);
+        }
+        monitoring.show_all();
         Ok((monitoring, alerts))
     }
 
@@ -221,6 +215,12 @@ impl Monitoring {
                 continue;
             };
             if let (Some(probe), Some(named)) = (probe, self.series.get(&run.monitor)) {
+                let past = self.past.entry(run.monitor.clone()).or_default();
+                past.last_check = Some(LastCheck {
+                    started: probe.started,
+                    duration: probe.duration,
+                    outcome: probe.outcome.clone(),
+                });
                 measurements.add(probe, named.series.clone());
             }
             let event = Event::Finished {
@@ -279,7 +279,17 @@ impl Monitoring {
                 }
             }
             changes.transition(row(transition));
+            let past = self.past.entry(monitor.clone()).or_default();
+            past.add(transition, self.around.clock.now());
         }
+        self.show(
+            touched.iter().chain(
+                consequences
+                    .transitions
+                    .iter()
+                    .map(|transition| &transition.monitor),
+            ),
+        );
         let mut written = Vec::new();
         for name in touched {
             let Some((_, memory)) = self.watch.get(&name) else {
@@ -309,7 +319,7 @@ impl Monitoring {
                     self.unwritten = Changes::default();
                 }
             }
-            self.show();
+            self.count_states();
         }
         inbox.raise(consequences.alerts).await;
         self.remember(false).await;
@@ -344,7 +354,7 @@ impl Monitoring {
             return;
         }
         self.remembered_at = at;
-        self.show();
+        self.show_all();
         let mut changes = Changes::default();
         let memories = self.watch.memories();
         for memory in &memories {
@@ -391,8 +401,9 @@ impl Monitoring {
         for run in consequences.runs.drain(..) {
             self.start(run, now);
         }
+        self.past.retain(|name, _| self.watch.get(name).is_some());
         self.conclude(consequences, Vec::new(), inbox).await;
-        self.show();
+        self.show_all();
     }
 
     /// Makes the series of all monitors, and gives those that end.
@@ -415,14 +426,28 @@ impl Monitoring {
         ended
     }
 
-    fn show(&self) {
+    /// Lets others see these monitors as they are now.
+    fn show<'a>(&self, names: impl Iterator<Item = &'a Arc<str>>) {
+        let shown = names.filter_map(|name| {
+            let (monitor, memory) = self.watch.get(name)?;
+            Some((monitor, memory, self.past.get(name)))
+        });
+        self.view.update(shown);
+    }
+
+    /// Lets others see all monitors as they are now, and no others.
+    fn show_all(&self) {
+        let all = self.watch.iter();
+        let all = all.map(|(monitor, memory)| (monitor, memory, self.past.get(&monitor.name)));
+        self.view.replace(all);
+        self.count_states();
+    }
+
+    fn count_states(&self) {
         let states = self.watch.iter().map(|(_, memory)| memory.state);
         self.around
             .metrics
             .set_monitors(states, self.watch.skipped());
-        let shown = self.watch.iter();
-        let shown = shown.map(|(monitor, memory)| (monitor.clone(), memory.clone()));
-        self.view.0.store(Arc::new(shown.collect()));
     }
 
     fn wait(&self) -> Duration {

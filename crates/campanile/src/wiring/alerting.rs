@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use catalog::Catalog;
 use collect::probe::{self, Prober};
 use model::{Alert, Clock, ComponentHealth, HealthState, MetricFamily, Timestamp};
-use server::RuleGroup;
+use server::{RuleGroup, WatchedMonitor};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 use tsdb::Store;
@@ -134,6 +134,11 @@ impl Alerting {
     /// The groups of rules after their last evaluation.
     pub(super) fn groups(&self) -> Vec<Arc<RuleGroup>> {
         self.groups.groups()
+    }
+
+    /// All monitors as they are now.
+    pub(super) fn monitors(&self) -> Vec<WatchedMonitor> {
+        self.monitors.monitors()
     }
 
     /// The alerts of outages that last.

@@ -102,6 +102,8 @@ impl OurServer {
             host: Arc::new(|| None),
             rules: Arc::new(move || groups.clone()),
             outages: Arc::new(Vec::new),
+            monitors: Arc::new(Vec::new),
+            transitions: Arc::new(|_, _| Box::pin(async { Ok(Vec::new()) })),
             notifications: Arc::new(|_| Box::pin(async { Ok(Vec::new()) })),
             health: Arc::new(Vec::new),
             reload: Arc::new(|| Ok(())),

@@ -6,6 +6,10 @@ use testkit::{MemoryStore, SimulatedClock};
 use super::*;
 
 async fn monitoring(directory: &std::path::Path) -> Monitoring {
+    monitoring_of(directory, Vec::new()).await
+}
+
+async fn monitoring_of(directory: &std::path::Path, monitors: Vec<Monitor>) -> Monitoring {
     let clock = Arc::new(SimulatedClock::new(Timestamp::from_millis(1_000_000)));
     let catalog = Catalog::open(directory, clock.clone()).await.unwrap();
     let around = Surroundings {
@@ -15,7 +19,17 @@ async fn monitoring(directory: &std::path::Path) -> Monitoring {
         catalog,
         metrics: Arc::default(),
     };
-    Monitoring::load(around, Vec::new()).await.unwrap().0
+    Monitoring::load(around, monitors).await.unwrap().0
+}
+
+fn shop() -> Vec<Monitor> {
+    let settings = document::Source::new(
+        "test.yml",
+        "[{name: shop, type: http, url: 'http://shop.test/'}]",
+    );
+    let options = document::Options::default();
+    let document = document::Document::parse(&settings, document::Syntax::Yaml, &options).unwrap();
+    uptime::read_monitors(document.root()).monitors
 }
 
 fn transition(monitor: &str, number: u64, at: i64) -> Transition {
@@ -60,13 +74,7 @@ async fn a_change_that_is_refused_takes_no_other_with_it() {
 async fn a_monitor_that_was_removed_a_moment_ago_and_comes_back_begins_anew() {
     let directory = tempfile::tempdir().unwrap();
     let mut monitoring = monitoring(directory.path()).await;
-    let settings = document::Source::new(
-        "test.yml",
-        "[{name: shop, type: http, url: 'http://shop.test/'}]",
-    );
-    let options = document::Options::default();
-    let document = document::Document::parse(&settings, document::Syntax::Yaml, &options).unwrap();
-    let monitors = uptime::read_monitors(document.root()).monitors;
+    let monitors = shop();
     let mut watch = Watch::default();
     watch.apply(Event::Configured(monitors.clone()), Timestamp::MIN);
     let memory = watch.memories().remove(0);
@@ -102,4 +110,30 @@ async fn a_monitor_that_was_removed_a_moment_ago_and_comes_back_begins_anew() {
     let mut measurements = Measurements::start(clock, sink, &mut tasks);
     monitoring.change(monitors, &inbox, &mut measurements).await;
     assert_eq!(kept(&monitoring, "shop").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_monitor_went_through_is_shown_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let before = monitoring(directory.path()).await;
+    let mut changes = Changes::default();
+    let mut down = transition("shop", 2, 400_000);
+    (down.from, down.to) = (State::Up, State::Down);
+    down.cause = "the status is 500".to_owned();
+    changes.transition(row(&transition("shop", 1, 200_000)));
+    changes.transition(row(&down));
+    before.around.catalog.commit(changes).await.unwrap();
+    before.around.catalog.close().await.unwrap();
+
+    let after = monitoring_of(directory.path(), shop()).await;
+    let monitors = after.view().monitors();
+    let [shop] = monitors.as_slice() else {
+        panic!("{monitors:?}");
+    };
+    assert_eq!(&*shop.status.cause, "the status is 500");
+    assert_eq!(shop.status.last_check, None);
+    let now = Timestamp::from_millis(1_000_000);
+    let parts = shop.history.availability(Timestamp::MIN, now);
+    assert_eq!(parts.up, Duration::from_secs(200));
+    assert_eq!(parts.down, Duration::from_secs(600));
 }
