@@ -1,6 +1,6 @@
 # Each line calls cargo or `cargo xtask`, so that the desk and the continuous integration do the same.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench docker-build docker-run hooks clean
+.PHONY: help run test lint format bench package docker-build docker-run hooks clean
 
 help:         ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -23,6 +23,9 @@ format:       ## format the sources
 
 bench:        ## the project's benchmarks
 	cargo xtask bench
+
+package:      ## the Debian package, in target/debian
+	cargo xtask package
 
 docker-build: ## the image campanile:dev
 	docker build --file deploy/docker/Dockerfile --tag campanile:dev .

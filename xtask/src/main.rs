@@ -9,6 +9,7 @@
 mod bench;
 mod ci;
 mod footprint;
+mod package;
 mod packages;
 mod process;
 mod promqltest;
@@ -25,7 +26,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<()>,
 }
 
-const COMMANDS: [Command; 6] = [
+const COMMANDS: [Command; 7] = [
     Command {
         name: "ci",
         arguments: "",
@@ -55,6 +56,12 @@ const COMMANDS: [Command; 6] = [
         arguments: "",
         purpose: "the stripped program in a tarball, with its size and checksum",
         run: release::run,
+    },
+    Command {
+        name: "package",
+        arguments: "",
+        purpose: "the Debian package, with man page and completions; needs `cargo install cargo-deb`",
+        run: package::run,
     },
     Command {
         name: "footprint",

@@ -15,3 +15,4 @@ mod measurements;
 pub(crate) mod metrics;
 pub(crate) mod monitoring;
 pub(crate) mod routing;
+pub(crate) mod turns;

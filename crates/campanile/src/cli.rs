@@ -41,6 +41,11 @@ pub(crate) enum Command {
     /// Ask a running server, and show the answer as a table
     #[command(subcommand)]
     Query(QueryCommand),
+    /// Ask a running server whether it is well; exit code 0 if it does its work, 1 if not
+    Health {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
     /// Try receivers, and see what was sent
     #[command(subcommand)]
     Notify(NotifyCommand),
@@ -136,7 +141,7 @@ pub(crate) enum QueryCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// The server to ask [env: CAMPANILE_SERVER] [default: http://127.0.0.1:9595]
+    /// The server to ask [env: CAMPANILE_SERVER] [default: http://127.0.0.1:9595, or CAMPANILE_LISTEN]
     #[arg(long = "server", value_name = "URL")]
     pub(crate) url: Option<String>,
 }

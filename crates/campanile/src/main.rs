@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod config;
 mod descriptors;
+mod health;
 mod log;
 mod notifications;
 mod own_metrics;
@@ -13,6 +14,7 @@ mod process;
 mod query;
 mod serve;
 mod shutdown;
+mod systemd;
 mod wiring;
 
 use std::io::Write as _;
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Command::Check(CheckCommand::Rules { files }) => check::rules(&files),
         Command::Check(CheckCommand::Alertmanager { files }) => check::alertmanager(&files),
         Command::Query(command) => query(&command),
+        Command::Health { server } => health(&server),
         Command::Notify(command) => notify(&command),
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -85,6 +88,25 @@ fn query(command: &cli::QueryCommand) -> ExitCode {
                 print_error(&format!("note: {note}\n"));
             }
             print(answer.table.as_bytes())
+        }
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+fn health(server: &cli::ServerArgs) -> ExitCode {
+    let asked = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(health::run(server, &Environment::of_process())));
+    match asked {
+        Ok(health) => {
+            let printed = print(health.text.as_bytes());
+            if health.is_good {
+                printed
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => fail(&format!("{error:#}")),
     }

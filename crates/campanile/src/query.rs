@@ -1,16 +1,17 @@
 //! `campanile query`: asks a running server over Prometheus' HTTP API and shows the answer as a table.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use model::{Clock, Labels, Timestamp, duration};
 use serde_json::Value;
 
-use crate::cli::QueryCommand;
+use crate::cli::{QueryCommand, ServerArgs};
 use crate::config::Environment;
 
-/// The server that is asked if none is named.
+/// The server that is asked if nothing says otherwise.
 const SERVER_DEFAULT: &str = "http://127.0.0.1:9595";
 
 /// How long an answer may take; the server ends a query after two minutes by default.
@@ -72,12 +73,7 @@ pub(crate) async fn run(
             (server, "query_range", form)
         }
     };
-    let server = server
-        .url
-        .as_deref()
-        .or_else(|| environment.get("CAMPANILE_SERVER"));
-    let server = server.unwrap_or(SERVER_DEFAULT);
-    let answer = ask(server.trim_end_matches('/'), path, &form).await?;
+    let answer = ask(&server_of(server, environment)?, path, &form).await?;
     let notes = ["warnings", "infos"]
         .iter()
         .flat_map(|kind| answer[kind].as_array());
@@ -90,6 +86,33 @@ pub(crate) async fn run(
         table: table(&answer["data"])?,
         notes,
     })
+}
+
+/// The URL of the server to ask, without a slash at its end. Where a variable says on which address a server of this
+/// environment listens, as in a container, it is that one.
+///
+/// Errors: what was given is no URL.
+pub(crate) fn server_of(given: &ServerArgs, environment: &Environment) -> anyhow::Result<String> {
+    let server = given.url.as_deref();
+    let server = server.or_else(|| environment.get("CAMPANILE_SERVER"));
+    let own = environment.get("CAMPANILE_LISTEN").and_then(own_server);
+    let server = server.or(own.as_deref()).unwrap_or(SERVER_DEFAULT);
+    let server = server.trim_end_matches('/');
+    if !server.starts_with("http://") && !server.starts_with("https://") {
+        bail!("cannot ask {server}: a URL is needed, such as {SERVER_DEFAULT}");
+    }
+    Ok(server.to_owned())
+}
+
+/// The URL under which a server with that listen address is reached from this machine.
+fn own_server(listen: &str) -> Option<String> {
+    let mut address: SocketAddr = listen.parse().ok()?;
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    Some(format!("http://{address}"))
 }
 
 /// The moments that a range query covers.
@@ -130,9 +153,6 @@ impl Range {
 }
 
 async fn ask(server: &str, path: &str, form: &[(&str, String)]) -> anyhow::Result<Value> {
-    if !server.starts_with("http://") && !server.starts_with("https://") {
-        bail!("cannot ask {server}: a URL is needed, such as {SERVER_DEFAULT}");
-    }
     let client = reqwest::Client::builder()
         .timeout(ANSWER_TIMEOUT)
         // The answer belongs to the server that was named; a redirect would ask someone else.
@@ -252,6 +272,35 @@ mod tests {
             table(&data).unwrap(),
             "SERIES          VALUE\nup{job=\"node\"}      1\n{}               0.25\n"
         );
+    }
+
+    #[test]
+    fn the_server_that_this_environment_would_start_is_asked_if_none_is_named() {
+        let given = |url: Option<&str>| ServerArgs {
+            url: url.map(str::to_owned),
+        };
+        let listen = |address: &str| Environment::from_iter([("CAMPANILE_LISTEN", address)]);
+        for (environment, expected) in [
+            (Environment::default(), SERVER_DEFAULT),
+            (listen("0.0.0.0:9000"), "http://127.0.0.1:9000"),
+            (listen("[::]:9000"), "http://[::1]:9000"),
+            (listen("192.0.2.1:80"), "http://192.0.2.1:80"),
+            (listen("nonsense"), SERVER_DEFAULT),
+        ] {
+            assert_eq!(server_of(&given(None), &environment).unwrap(), expected);
+        }
+        let mut both = vec![("CAMPANILE_LISTEN", "0.0.0.0:9000")];
+        both.push(("CAMPANILE_SERVER", "https://watch.example.org/"));
+        let both = both.into_iter().collect();
+        assert_eq!(
+            server_of(&given(None), &both).unwrap(),
+            "https://watch.example.org"
+        );
+        assert_eq!(
+            server_of(&given(Some("http://a/")), &both).unwrap(),
+            "http://a"
+        );
+        assert!(server_of(&given(Some("a:1")), &both).is_err());
     }
 
     #[test]

@@ -16,8 +16,9 @@ use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Overrides};
 use crate::shutdown::{Request, Signals};
+use crate::systemd::Systemd;
 use crate::wiring::options::level;
-use crate::wiring::{House, Load, open_store, warn_of};
+use crate::wiring::{House, Kept, Load, open_store, warn_of};
 use crate::{descriptors, log, print_error};
 
 /// How long the end waits for threads whose work nobody waits for any more.
@@ -116,15 +117,26 @@ async fn serve(
             return Ended::NoAddress;
         }
     };
+    let systemd = Arc::new(Systemd::of_process());
     let (opened, used) = (config.clone(), clock.clone());
     let mut opening = tokio::task::spawn_blocking(move || open_store(&opened, used));
-    let store = loop {
-        tokio::select! {
-            opened = &mut opening => break opened,
-            request = signals.next() => if let Request::Stop(reason) = request {
-                info!(reason, "stopped before the log was read");
-                return Ended::OnRequest;
-            },
+    let reading = async {
+        loop {
+            tokio::select! {
+                opened = &mut opening => break Ok(opened),
+                request = signals.next() => if let Request::Stop(reason) = request {
+                    break Err(reason);
+                },
+            }
+        }
+    };
+    let opened = systemd.while_starting("starting: reading the log of the store", reading);
+    let store = match opened.await {
+        Ok(opened) => opened,
+        Err(reason) => {
+            systemd.stopping(reason);
+            info!(reason, "stopped before the log was read");
+            return Ended::OnRequest;
         }
     };
     let store = match store {
@@ -138,7 +150,9 @@ async fn serve(
             return Ended::Failure;
         }
     };
-    let catalog = match Catalog::open(&config.data_dir, clock.clone()).await {
+    let opening = Catalog::open(&config.data_dir, clock.clone());
+    let opened = systemd.while_starting("starting: opening the catalog", opening);
+    let catalog = match opened.await {
         Ok(catalog) => catalog,
         Err(error) => {
             error!(%error, "cannot open the catalog in the data directory");
@@ -146,7 +160,17 @@ async fn serve(
         }
     };
     warn_of(&config);
-    let built = House::build(config, clock, level, load, listener, store, catalog);
+    let address = listener.local_addr().unwrap_or(config.listen);
+    let status = format!("listening on http://{address}/");
+    let built = House::build(
+        config,
+        clock,
+        level,
+        load,
+        systemd.clone(),
+        listener,
+        Kept { store, catalog },
+    );
     let mut house = match built.await {
         Ok(house) => house,
         Err(error) => {
@@ -154,21 +178,27 @@ async fn serve(
             return Ended::Failure;
         }
     };
+    let signs = house.signs();
+    let life = systemd.accompany(&signs, &status);
+    tokio::pin!(life);
     let reason = loop {
         tokio::select! {
+            never = &mut life => match never {},
             request = signals.next() => match request {
                 Request::Stop(signal) => break signal,
                 Request::Reload => house.reload(),
             },
             failure = house.failed() => {
                 error!(error = %format!("{failure:#}"), "a part of the program ended by itself");
-                house.close().await;
+                systemd.stopping("a part of the program ended by itself");
+                systemd.while_stopping(house.close()).await;
                 return Ended::Failure;
             }
         }
     };
     info!(reason, "stopping");
-    house.close().await;
+    systemd.stopping(reason);
+    systemd.while_stopping(house.close()).await;
     info!(reason, "stopped");
     Ended::OnRequest
 }

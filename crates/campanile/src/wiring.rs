@@ -24,6 +24,7 @@ use tsdb::{OsDisk, Store};
 use crate::alerting::monitoring;
 use crate::config::Config;
 use crate::own_metrics::OwnMetrics;
+use crate::systemd::{Signs, Systemd};
 use crate::{log, process};
 
 /// Reads the configuration anew. Errors: all problems, ready to be shown.
@@ -54,6 +55,7 @@ struct Rooms {
     started: Timestamp,
     level: log::LevelHandle,
     load: Load,
+    systemd: Arc<Systemd>,
     store: Arc<Store>,
     /// Where samples go: into the store, and to whoever follows them.
     sink: Arc<dyn SampleSink>,
@@ -65,6 +67,12 @@ struct Rooms {
     own_metrics: AtomicBool,
     /// The configuration in force; the lock is held during a whole reload, so that two cannot mix.
     config: Mutex<Config>,
+}
+
+/// What lies in the data directory, open.
+pub(crate) struct Kept {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalog: Catalog,
 }
 
 /// Opens the store, which reads its log and so may take a while.
@@ -88,9 +96,9 @@ impl House {
         clock: Arc<dyn Clock>,
         level: log::LevelHandle,
         load: Load,
+        systemd: Arc<Systemd>,
         listener: TcpListener,
-        store: Arc<Store>,
-        catalog: Catalog,
+        Kept { store, catalog }: Kept,
     ) -> anyhow::Result<Self> {
         let address = listener
             .local_addr()
@@ -113,6 +121,7 @@ impl House {
             started: clock.now(),
             level,
             load,
+            systemd,
             server: Server::new(ports(rooms, &store, &sink, feed, &clock), build(), settings),
             store,
             sink,
@@ -152,6 +161,15 @@ impl House {
             alerting: loops,
             reloads: JoinSet::new(),
         })
+    }
+
+    /// By what it is known that the program is ready and alive.
+    pub(crate) fn signs(&self) -> Signs {
+        let (ready, alive) = (self.rooms.clone(), self.rooms.clone());
+        Signs {
+            ready: Arc::new(move || ready.ready()),
+            alive: Arc::new(move || alive.alive()),
+        }
     }
 
     /// Begins to read the configuration anew; a bad one changes nothing. The outcome is logged, since whoever sent
@@ -226,15 +244,19 @@ impl Rooms {
     /// Errors: what is wrong with it; nothing was changed then.
     fn reload(&self) -> Result<(), String> {
         let mut config = self.config();
+        self.systemd.reloading(|| self.reload_into(&mut config))
+    }
+
+    fn reload_into(&self, config: &mut Config) -> Result<(), String> {
         let applied = (self.load)().and_then(|new| {
-            let fixed = options::restart_needed(&config, &new);
+            let fixed = options::restart_needed(config, &new);
             if !fixed.is_empty() {
                 let keys = fixed.join(", ");
                 return Err(format!(
                     "{keys} cannot change while the program runs: restart it"
                 ));
             }
-            self.apply(&config, &new)?;
+            self.apply(config, &new)?;
             *config = new;
             Ok(())
         });
@@ -277,10 +299,16 @@ impl Rooms {
         }
     }
 
+    /// Whether the store answers and the loops turn; what else must turn, `systemd/life.rs` says.
+    fn alive(&self) -> Result<(), String> {
+        let _answers = self.store.health();
+        self.alerting.check_turns(self.clock.monotonic())
+    }
+
     fn health(&self) -> Vec<ComponentHealth> {
         let mut components = vec![self.store.health()];
         components.extend(self.host().map(|host| host.health()));
-        components.extend(self.alerting.health());
+        components.extend(self.alerting.health(&*self.clock));
         components
     }
 

@@ -25,6 +25,7 @@ use tracing::{debug, error, warn};
 
 use super::metrics::AlertingMetrics;
 use super::routing::Inbox;
+use super::turns::Turning;
 use once::{Done, Job};
 use queries::Queries;
 
@@ -166,6 +167,7 @@ impl Evaluator {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         loop {
+            self.turned();
             let now = self.around.clock.now();
             self.start_due(now);
             self.queries.stop_overdue();
@@ -201,12 +203,18 @@ impl Evaluator {
     /// Waits for the next evaluation to end; queries that take too long are stopped meanwhile.
     async fn next_done(&mut self) -> Option<Result<Done, JoinError>> {
         loop {
+            self.turned();
             tokio::select! {
                 biased;
                 done = self.running.join_next() => return done,
                 () = tokio::time::sleep(LOOK) => self.queries.stop_overdue(),
             }
         }
+    }
+
+    fn turned(&self) {
+        let now = self.around.clock.monotonic();
+        self.around.metrics.turns.turned(Turning::Evaluation, now);
     }
 
     fn start_due(&mut self, now: Timestamp) {

@@ -14,6 +14,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 use uptime::State;
 
+use super::turns::Turns;
+
 /// Seconds from "at once" to "a long outage of the provider".
 const DELAY_BUCKETS: [f64; 9] = [0.01, 0.05, 0.25, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0];
 
@@ -52,6 +54,8 @@ pub(crate) struct AlertingMetrics {
     /// `campanile_checks_skipped_total`
     skipped: Counter,
     failing: Mutex<BTreeMap<(String, String), Failure>>,
+    /// When each loop turned last.
+    pub(crate) turns: Turns,
 }
 
 /// Why an integration does not work.
@@ -290,6 +294,7 @@ impl Default for AlertingMetrics {
                 "Slots that passed without a check",
             ),
             failing: Mutex::default(),
+            turns: Turns::default(),
             registry,
         };
         metrics.evaluated_nothing_yet();

@@ -23,6 +23,7 @@ use uptime::{Action, Event, Memory, Monitor, Outcome, Run, State, Transition, Wa
 use super::measurements::Measurements;
 use super::metrics::AlertingMetrics;
 use super::routing::Inbox;
+use super::turns::Turning;
 use view::Past;
 
 pub(crate) use view::{View, transition};
@@ -151,6 +152,9 @@ impl Monitoring {
         let (clock, sink) = (self.around.clock.clone(), self.around.sink.clone());
         let mut measurements = Measurements::start(clock, sink, &mut storing);
         loop {
+            let turned = self.around.clock.monotonic();
+            let turns = &self.around.metrics.turns;
+            turns.turned(Turning::Monitoring, turned);
             self.keep_pulse(&mut storing);
             let gathered = measurements.due_in().unwrap_or(Duration::MAX);
             let wait = self.wait().min(gathered);

@@ -25,6 +25,7 @@ use tracing::{error, info, warn};
 use super::delivery::{Delivery, Means, Order, Report, Sending};
 use super::journal;
 use super::metrics::AlertingMetrics;
+use super::turns::Turning;
 
 use inbox::Input;
 pub(crate) use inbox::{Inbox, Whom};
@@ -157,6 +158,9 @@ impl Router {
             self.apply(Event::Alert(alert), now, &mut orders);
         }
         loop {
+            let turned = self.sending.clock.monotonic();
+            let turns = &self.sending.metrics.turns;
+            turns.turned(Turning::Routing, turned);
             self.round(orders, &mut delivery).await;
             orders = Vec::new();
             let wait = self.wait();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use catalog::Catalog;
 use collect::probe::{self, Prober};
-use model::{Alert, Clock, ComponentHealth, MetricFamily, SampleSink, Timestamp};
+use model::{Alert, Clock, ComponentHealth, HealthState, MetricFamily, SampleSink, Timestamp};
 use server::{Feed, RuleGroup, WatchedMonitor};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
@@ -19,6 +19,7 @@ use crate::alerting::evaluation::{self, Evaluator};
 use crate::alerting::metrics::AlertingMetrics;
 use crate::alerting::monitoring::{self, Monitoring};
 use crate::alerting::routing::{self, Inbox, Router, Whom};
+use crate::alerting::turns;
 use crate::config::Config;
 
 /// A change of the configuration that waits for a loop; a second one waits outside.
@@ -59,6 +60,7 @@ impl Alerting {
         catalog: Catalog,
     ) -> anyhow::Result<(Self, Loops)> {
         let metrics = Arc::new(AlertingMetrics::default());
+        metrics.turns.begin(clock.monotonic());
         let prober = Prober::new(probe::Options::default(), clock.clone())
             .context("checks of sites cannot be prepared")?;
         let (router, inbox) = Router::load(
@@ -149,12 +151,33 @@ impl Alerting {
     }
 
     /// The condition of what has to do with alerts.
-    pub(super) fn health(&self) -> Vec<ComponentHealth> {
+    pub(super) fn health(&self, clock: &dyn Clock) -> Vec<ComponentHealth> {
         vec![
             self.catalog.health(),
             self.routing.health(self.started),
             self.metrics.health(self.started),
+            self.loops(clock),
         ]
+    }
+
+    fn loops(&self, clock: &dyn Clock) -> ComponentHealth {
+        let (state, since, reason) = match self.check_turns(clock.monotonic()) {
+            Ok(()) => (HealthState::Healthy, self.started, String::new()),
+            Err(reason) => (HealthState::Unhealthy, clock.now() - turns::STUCK, reason),
+        };
+        ComponentHealth {
+            component: "loops",
+            state,
+            since,
+            reason,
+        }
+    }
+
+    /// Whether all loops turn.
+    ///
+    /// Errors: which one does not.
+    pub(super) fn check_turns(&self, now: Duration) -> Result<(), String> {
+        self.metrics.turns.check(now)
     }
 
     /// The figures of all loops.

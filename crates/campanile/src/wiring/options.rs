@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use collect::host;
 use server::Limits;
@@ -105,20 +105,39 @@ fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// Bytes of memory that this machine has, or that its container may use if that is less.
+/// Bytes of memory that this machine has, or that its container or service may use if that is less.
 fn memory_of_machine() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo")
         .ok()
         .and_then(|text| total(&text));
-    let limits = [
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ];
-    let limits = limits.map(PathBuf::from).into_iter().filter_map(|path| {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let limits = limit_files(&groups).into_iter().filter_map(|path| {
         // Without a limit the file holds the word "max", or a number beyond any memory.
         fs::read_to_string(path).ok()?.trim().parse().ok()
     });
     limits.chain(machine).min().unwrap_or(MEMORY_FALLBACK)
+}
+
+/// Where the limits of a process stand that is in these groups (/proc/self/cgroup): in each of its groups, and in those
+/// above. A container sees its own group as the root; a service of systemd sees the whole tree.
+fn limit_files(groups: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(group)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let (root, file) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max"),
+            _ if controllers.split(',').any(|name| name == "memory") => {
+                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => continue,
+        };
+        let below = Path::new(group.trim_start_matches('/')).ancestors();
+        files.extend(below.map(|group| Path::new(root).join(group).join(file)));
+    }
+    files
 }
 
 fn total(meminfo: &str) -> Option<u64> {
@@ -132,6 +151,31 @@ fn total(meminfo: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limits_of_a_service_and_of_the_groups_above_it_count() {
+        let files = |groups| -> Vec<String> {
+            let files = limit_files(groups).into_iter();
+            files.map(|file| file.display().to_string()).collect()
+        };
+        assert_eq!(
+            files("0::/system.slice/campanile.service\n"),
+            [
+                "/sys/fs/cgroup/system.slice/campanile.service/memory.max",
+                "/sys/fs/cgroup/system.slice/memory.max",
+                "/sys/fs/cgroup/memory.max",
+            ]
+        );
+        let first_version = "5:devices:/a\n4:cpu,memory:/a:b\n0::/\nnonsense\n";
+        assert_eq!(
+            files(first_version),
+            [
+                "/sys/fs/cgroup/memory/a:b/memory.limit_in_bytes",
+                "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+                "/sys/fs/cgroup/memory.max",
+            ]
+        );
+    }
 
     #[test]
     fn the_machine_s_memory_is_read() {

@@ -84,6 +84,26 @@ fn the_command_line_asks_the_server() {
     ]);
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(table.contains("1970-01-01T00:02:00Z    120\n"), "{table}");
+    let output = run(&["health", "--server", &format!("{server}/")]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.starts_with("healthy, ready\n"), "{said}");
+    for part in ["store", "host", "catalog", "loops"] {
+        assert!(said.contains(&format!("\n{part} ")), "{said}");
+    }
+    drop(program);
+    let output = run(&["health", "--server", &server]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains(&server), "{message}");
+}
+
+#[test]
+fn a_query_with_a_mistake_is_answered_with_it() {
+    let data = directory();
+    let program = Program::start(data.path(), &[]);
+    program.wait_until_ready();
+    let server = program.url("");
     let output = run(&["query", "instant", "1 +", "--server", &server]);
     assert_eq!(output.status.code(), Some(1));
     let message = String::from_utf8(output.stderr).unwrap();

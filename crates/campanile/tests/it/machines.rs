@@ -63,9 +63,12 @@ impl Machines {
             return Err("this needs iproute2".to_owned());
         }
         let resolv_conf = NamedTempFile::new().unwrap();
+        // The real machine may know the names of the tests by another address.
+        let hosts = NamedTempFile::new().unwrap();
         let mount = format!(
-            "mount --bind {} /etc/resolv.conf && mount -t sysfs none /sys && ip link set lo up",
-            resolv_conf.path().display()
+            "mount --bind {} /etc/resolv.conf && mount --bind {} /etc/hosts && mount -t sysfs none /sys && ip link set lo up",
+            resolv_conf.path().display(),
+            hosts.path().display()
         );
         let outside = Machine::start("ip link set lo up")?;
         let inside = Machine::start(&mount)?;

@@ -123,6 +123,10 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CAMPANILE_")) {
         command.env_remove(name);
     }
+    // A manager that started the tests is told nothing by the programs under test.
+    command
+        .env_remove("NOTIFY_SOCKET")
+        .env_remove("WATCHDOG_USEC");
     command.args(arguments).stdin(Stdio::null());
     command
 }
