@@ -11,7 +11,7 @@ const dist = new URL('../dist/', import.meta.url);
 const manifestFolder = new URL('.vite/', dist);
 const manifest = JSON.parse(readFileSync(new URL('manifest.json', manifestFolder), 'utf8'));
 
-const files = new Set(['index.html']);
+const files = new Set(['index.html', 'colours.js']);
 function add(key) {
   const chunk = manifest[key];
   if (!chunk) throw new Error(`the manifest has no ${key}`);
