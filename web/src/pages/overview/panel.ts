@@ -31,19 +31,16 @@ export interface Shown {
 // What no one fills: memory, images, and what is mounted on demand.
 export const REAL_DISKS = 'fstype!~"tmpfs|ramfs|squashfs|overlay|iso9660|erofs|autofs|devtmpfs"';
 
-// From the bottom of the stack up: what programs do, what the kernel does, what is waited for.
-const MODES: Record<string, string> = {
-  user: 'User',
-  nice: 'Nice',
-  system: 'System',
-  irq: 'Interrupts',
-  softirq: 'Soft interrupts',
-  iowait: 'Waiting for disks',
-  steal: 'Taken by the hypervisor',
-};
+// From the bottom of the stack up: what programs do, what the kernel does, what is waited for, what other machines took.
+const KINDS: [string, string[]][] = [
+  ['User', ['user', 'nice']],
+  ['System', ['system', 'irq', 'softirq']],
+  ['Waiting for disks', ['iowait']],
+  ['Stolen', ['steal']],
+];
 
-// A mode below this share of the processor, in percent, is no line worth its colour.
-const SEEN_PERCENT = 0.2;
+// Less than this was stolen, in percent, from most machines; it is no line worth its colour.
+const STOLEN_SEEN = 0.5;
 
 export const cpu: Panel = {
   title: 'Processor',
@@ -53,16 +50,18 @@ export const cpu: Panel = {
     `100 * avg by (mode) (rate(node_cpu_seconds_total{mode!="idle",${host}}[${rateWindow(step)}]))`,
   ],
   show: ([modes]) => {
-    const found = Object.keys(MODES).flatMap((mode) => columnOf(modes, 'mode', mode) ?? []);
-    const seen = found.filter(({ metric, values }) => {
-      const always = metric.mode === 'user' || metric.mode === 'system';
-      return always || values.some((value) => value !== null && value >= SEEN_PERCENT);
-    });
-    const sum = seen.reduce((sum, { values }) => sum + (latest(values) ?? 0), 0);
-    const highest = Math.max(0, ...(modes?.times ?? []).map((_, at) => seen.reduce((sum, one) => sum + (one.values[at] ?? 0), 0)));
+    const lines = KINDS.flatMap(([label, names], index): Line[] => {
+      const columns = (modes?.series ?? []).filter(({ metric }) => names.includes(metric.mode ?? ''));
+      if (!modes || columns.length === 0) return [];
+      const values = modes.times.map((_, at) => sum(columns.map((column) => column.values[at] ?? null)));
+      return [{ label, values, ...pen(index) }];
+    }).filter(({ label, values }) => label !== 'Stolen' || values.some((value) => value !== null && value >= STOLEN_SEEN));
+    const whole = (modes?.times ?? []).map((_, at) => sum(lines.map((line) => line.values[at] ?? null)));
+    const highest = Math.max(0, ...whole.map((value) => value ?? 0));
+    const now = latest(whole);
     return {
-      lines: seen.map(({ metric, values }, index) => ({ label: MODES[metric.mode!]!, values, ...pen(index) })),
-      headline: seen.length > 0 ? formatPercent(sum) : '–',
+      lines,
+      headline: now === null ? '–' : formatPercent(now),
       // A quiet machine is seen too, and a busy one is measured against all it has.
       max: highest > 40 ? 100 : highest > 8 ? 50 : 10,
     };
@@ -207,6 +206,12 @@ function pairs(answer: Columns | undefined): { size: Column; available: Column }
 
 function columnOf(columns: Columns | undefined, label: string, value: string): Column | undefined {
   return columns?.series.find(({ metric }) => metric[label] === value);
+}
+
+/** The sum of what is there; a gap if nothing is. */
+function sum(values: (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : known.reduce((total, value) => total + value, 0);
 }
 
 function minus(from: (number | null)[], take: (number | null)[]): (number | null)[] {
