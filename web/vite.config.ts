@@ -37,6 +37,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // scripts/budget.js reads it, and takes it away.
     manifest: true,
+    // What is built holds the work of others, whose licences ask to be named.
+    license: { fileName: 'licenses.txt' },
     reportCompressedSize: false,
     rolldownOptions: {
       output: {

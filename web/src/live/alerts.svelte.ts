@@ -5,10 +5,15 @@ import { Loaded } from '../load.svelte';
 import type { AlertMessage } from './messages';
 import { socket } from './socket.svelte';
 
+// When a rule begins to fire for everything, thousands of messages come at once; they are shown together.
+const GATHER_MS = 250;
+
 class Alerts {
   readonly loaded = new Loaded<Alert[]>(fetchAlerts);
   readonly firing = $derived((this.loaded.data ?? []).filter((alert) => alert.state === 'firing'));
   readonly pending = $derived((this.loaded.data ?? []).filter((alert) => alert.state === 'pending'));
+  #waiting: AlertMessage[] = [];
+  #gather: ReturnType<typeof setTimeout> | undefined;
   #users = 0;
   #stop: (() => void) | null = null;
 
@@ -18,7 +23,7 @@ class Alerts {
     if (this.#users === 1) {
       this.#stop = socket.subscribe<AlertMessage>(
         { subscription: 'alerts' },
-        { message: (alert) => this.#apply(alert), refresh: this.loaded.run },
+        { message: (alert) => this.#receive(alert), refresh: this.loaded.run },
       );
       void this.loaded.run();
     }
@@ -27,24 +32,34 @@ class Alerts {
       if (this.#users > 0) return;
       this.#stop?.();
       this.loaded.stop();
+      clearTimeout(this.#gather);
+      this.#gather = undefined;
+      this.#waiting = [];
     };
   };
 
-  #apply(message: AlertMessage): void {
-    // What is being fetched may be older than this message: ask again rather than merge.
-    if (this.loaded.loading) return void this.loaded.run();
-    if (!this.loaded.data) return;
-    const key = alertKey(message.labels);
-    const index = this.loaded.data.findIndex((alert) => alertKey(alert.labels) === key);
-    const next = this.loaded.data.slice();
-    if (message.state === 'resolved' || message.state === 'inactive') {
-      if (index >= 0) next.splice(index, 1);
-    } else {
-      const alert: Alert = { ...message, state: message.state };
-      if (index >= 0) next[index] = alert;
-      else next.push(alert);
+  #receive(message: AlertMessage): void {
+    this.#waiting.push(message);
+    this.#gather ??= setTimeout(() => this.#apply(), GATHER_MS);
+  }
+
+  /** They come in order and none is missing, so replaying them over an answer that is newer than some ends right. */
+  #apply(): void {
+    this.#gather = undefined;
+    if (this.loaded.loading) {
+      this.#gather = setTimeout(() => this.#apply(), GATHER_MS);
+      return;
     }
-    this.loaded.data = next;
+    const messages = this.#waiting;
+    this.#waiting = [];
+    if (!this.loaded.data) return;
+    const known = new Map(this.loaded.data.map((alert) => [alertKey(alert.labels), alert]));
+    for (const message of messages) {
+      const key = alertKey(message.labels);
+      if (message.state === 'resolved' || message.state === 'inactive') known.delete(key);
+      else known.set(key, { ...message, state: message.state });
+    }
+    this.loaded.data = [...known.values()];
   }
 }
 

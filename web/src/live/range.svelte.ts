@@ -10,10 +10,12 @@ import { socket } from './socket.svelte';
 // How often a live point comes.
 const LIVE_STEP = 5;
 
+// How often all is fetched if the server refuses the subscription, as it does when a client has too many.
+const POLL_MS = 30_000;
+
 export class LiveRange {
   readonly loaded: Loaded<Columns>;
   readonly step: number;
-  refused = $state<string | null>(null);
 
   constructor(
     readonly query: string,
@@ -29,17 +31,19 @@ export class LiveRange {
 
   /** Goes on until the returned function is called. */
   run = (): (() => void) => {
+    let timer: ReturnType<typeof setInterval> | undefined;
     const stop = socket.subscribe<QueryMessage>(
       { subscription: 'query', query: this.query, step: `${LIVE_STEP}s` },
       {
         message: (message) => this.#append(message),
         refresh: this.loaded.run,
-        refused: (reason) => (this.refused = reason),
+        refused: () => (timer ??= setInterval(this.loaded.run, POLL_MS)),
       },
     );
     void this.loaded.run();
     return () => {
       stop();
+      clearInterval(timer);
       this.loaded.stop();
     };
   };
