@@ -1,0 +1,127 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import type { Listener } from './messages';
+
+/** Stands in for the browser's: what was sent, and the server's side by hand. */
+class FakeSocket {
+  static readonly OPEN = 1;
+  static made: FakeSocket[] = [];
+  readyState = 0;
+  sent: { type: string; data?: Record<string, unknown> }[] = [];
+  #listeners: Record<string, (event: object) => void> = {};
+
+  constructor() {
+    FakeSocket.made.push(this);
+  }
+  addEventListener(kind: string, listener: (event: object) => void): void {
+    this.#listeners[kind] = listener;
+  }
+  send(text: string): void {
+    this.sent.push(JSON.parse(text));
+  }
+  close(): void {}
+  open(): void {
+    this.readyState = 1;
+    this.#listeners.open?.({});
+  }
+  say(frame: object): void {
+    this.#listeners.message?.({ data: JSON.stringify(frame) });
+  }
+  drop(code: number): void {
+    this.readyState = 3;
+    this.#listeners.close?.({ code });
+  }
+}
+
+async function start() {
+  vi.resetModules();
+  return (await import('./socket.svelte')).socket;
+}
+
+function listener() {
+  return { message: vi.fn(), refresh: vi.fn(), refused: vi.fn() } satisfies Listener<unknown>;
+}
+
+const last = () => FakeSocket.made.at(-1)!;
+
+beforeEach(() => {
+  FakeSocket.made = [];
+  vi.useFakeTimers();
+  vi.stubGlobal('WebSocket', FakeSocket);
+  vi.stubGlobal('location', { href: 'http://127.0.0.1:9595/below/alerts?x=1#y' });
+  vi.stubGlobal('addEventListener', () => {});
+  vi.stubGlobal('document', { hidden: false, addEventListener: () => {} });
+  vi.spyOn(Math, 'random').mockReturnValue(1);
+});
+
+test('those who ask for the same share a subscription, and the last one ends it', async () => {
+  const socket = await start();
+  const [a, b] = [listener(), listener()];
+  const stopA = socket.subscribe({ subscription: 'alerts' }, a);
+  const stopB = socket.subscribe({ subscription: 'alerts' }, b);
+  last().open();
+  expect(last().sent).toEqual([{ type: 'subscribe', data: { subscription: 'alerts', id: '1' } }]);
+  last().say({ type: 'alert', data: { id: '1', state: 'firing' } });
+  expect(a.message).toHaveBeenCalledOnce();
+  expect(b.message).toHaveBeenCalledOnce();
+  stopA();
+  stopA();
+  expect(last().sent).toHaveLength(1);
+  stopB();
+  expect(last().sent[1]).toEqual({ type: 'unsubscribe', data: { id: '1' } });
+});
+
+test('after a loss everything is subscribed anew and fetched again', async () => {
+  const socket = await start();
+  const one = listener();
+  socket.subscribe({ subscription: 'monitors', name: 'shop' }, one);
+  last().open();
+  expect(one.refresh).not.toHaveBeenCalled();
+  last().drop(1001);
+  expect(socket.state).toBe('lost');
+  vi.advanceTimersByTime(1000);
+  expect(FakeSocket.made).toHaveLength(2);
+  last().open();
+  expect(last().sent).toEqual([{ type: 'subscribe', data: { subscription: 'monitors', name: 'shop', id: '1' } }]);
+  expect(one.refresh).toHaveBeenCalledOnce();
+});
+
+test('what was thrown away by the server is fetched', async () => {
+  const socket = await start();
+  const one = listener();
+  socket.subscribe({ subscription: 'alerts' }, one);
+  last().open();
+  last().say({ type: 'resynchronize', data: { dropped: 7 } });
+  expect(one.refresh).toHaveBeenCalledOnce();
+});
+
+test('a connection of which nothing comes is given up', async () => {
+  const socket = await start();
+  socket.subscribe({ subscription: 'alerts' }, listener());
+  last().open();
+  vi.advanceTimersByTime(25_000);
+  expect(last().sent.at(-1)).toEqual({ type: 'ping' });
+  last().say({ type: 'pong' });
+  vi.advanceTimersByTime(20_000);
+  expect(socket.state).toBe('open');
+  vi.advanceTimersByTime(20_000);
+  expect(socket.state).toBe('lost');
+});
+
+test('a server with too many clients is left alone for longer', async () => {
+  const socket = await start();
+  socket.subscribe({ subscription: 'alerts' }, listener());
+  last().drop(1013);
+  vi.advanceTimersByTime(29_000);
+  expect(FakeSocket.made).toHaveLength(1);
+  vi.advanceTimersByTime(1_000);
+  expect(FakeSocket.made).toHaveLength(2);
+});
+
+test('a refusal reaches the one who asked', async () => {
+  const socket = await start();
+  const one = listener();
+  socket.subscribe({ subscription: 'query', query: 'sum(' }, one);
+  last().open();
+  last().say({ type: 'error', data: { id: '1', errorType: 'bad_data', error: 'unclosed left parenthesis' } });
+  expect(one.refused).toHaveBeenCalledWith('unclosed left parenthesis');
+});
