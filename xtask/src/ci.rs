@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::{Context, Result};
 
-use crate::{packages, process, tidy};
+use crate::{packages, process, tidy, web};
 
 /// How many tests ran, over all test programs.
 #[derive(Debug, Default, PartialEq)]
@@ -20,12 +20,13 @@ type Step<'a> = (&'static str, &'a mut dyn FnMut() -> Result<()>);
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     crate::no_arguments(arguments)?;
     let mut count = TestCount::default();
-    let steps: [Step<'_>; 5] = [
+    let steps: [Step<'_>; 6] = [
         ("packages", &mut packages::ensure),
         ("format", &mut || {
             process::run("cargo fmt --all --check").context("`make format` sets it right")
         }),
         ("tidy", &mut || tidy::run(&[])),
+        ("web", &mut web::check),
         ("clippy", &mut || {
             process::run("cargo clippy --workspace --all-targets -- -D warnings")
         }),

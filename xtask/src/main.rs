@@ -16,6 +16,7 @@ mod promqltest;
 mod release;
 mod tidy;
 mod tree;
+mod web;
 
 use std::process::ExitCode;
 
@@ -26,7 +27,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<()>,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     Command {
         name: "ci",
         arguments: "",
@@ -50,6 +51,12 @@ const COMMANDS: [Command; 7] = [
         arguments: "DIR [--all]",
         purpose: "scripts in Prometheus' test language; --all also shows failures with native histograms",
         run: promqltest::run,
+    },
+    Command {
+        name: "web",
+        arguments: "",
+        purpose: "builds the web pages into web/dist, which needs Node; `ci` proves that they fit their source",
+        run: web::run,
     },
     Command {
         name: "release",

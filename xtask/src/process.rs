@@ -1,7 +1,7 @@
 //! Starting other programs: what is started is printed, and a failure names it.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
@@ -19,6 +19,14 @@ pub(crate) fn root() -> Result<PathBuf> {
 pub(crate) fn run(command_line: &str) -> Result<()> {
     println!("$ {command_line}");
     let status = prepare(command_line)?.status();
+    let status = status.with_context(|| format!("cannot start `{command_line}`"))?;
+    must_succeed(command_line, status)
+}
+
+/// Runs a command line as [`run`] does, in another folder.
+pub(crate) fn run_in(folder: &Path, command_line: &str) -> Result<()> {
+    println!("$ {command_line}");
+    let status = prepare(command_line)?.current_dir(folder).status();
     let status = status.with_context(|| format!("cannot start `{command_line}`"))?;
     must_succeed(command_line, status)
 }
