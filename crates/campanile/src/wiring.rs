@@ -132,6 +132,9 @@ impl House {
             clock,
         });
 
+        let external_url = rooms.config().external_url.clone();
+        rooms.server.set_external_url(&external_url);
+
         let mut requests = Part::new();
         let server = rooms.server.clone().run(listener, requests.stop.clone());
         requests
@@ -273,6 +276,7 @@ impl Rooms {
             .modify(|current| *current = level)
             .map_err(|error| error.to_string())?;
         self.server.set_limits(options::limits(new));
+        self.server.set_external_url(&new.external_url);
         self.own_metrics
             .store(new.store_own_metrics, Ordering::Relaxed);
         if old.host != new.host {

@@ -20,12 +20,13 @@ pub(crate) async fn compress(
     request: Request,
     next: Next,
 ) -> Response {
-    let wanted = accepts_gzip(request.headers());
+    let wanted = accepts(request.headers(), "gzip");
     let mut response = next.run(request).await;
     let vary = HeaderValue::from_static("accept-encoding");
     response.headers_mut().insert(header::VARY, vary);
     let length = response.body().size_hint().exact().unwrap_or(0);
-    if !wanted || length < BYTES_MIN {
+    let is_encoded = response.headers().contains_key(header::CONTENT_ENCODING);
+    if !wanted || is_encoded || length < BYTES_MIN {
         return response;
     }
     let (mut head, body) = response.into_parts();
@@ -51,15 +52,15 @@ fn gzip(plain: &Bytes) -> Vec<u8> {
         .expect("invariant: a vector takes everything")
 }
 
-/// Whether `gzip` or `*` is listed and not with a quality of zero.
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+/// Whether a coding or `*` is listed and not with a quality of zero.
+pub(crate) fn accepts(headers: &HeaderMap, coding: &str) -> bool {
     let listed = headers.get_all(header::ACCEPT_ENCODING).into_iter();
     for item in listed
         .filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(','))
     {
         let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
-        if matches!(name.trim(), "gzip" | "*") {
+        if name.trim() == coding || name.trim() == "*" {
             let quality = parameters.trim().strip_prefix("q=").unwrap_or("1");
             return quality
                 .trim()
@@ -87,8 +88,8 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_ENCODING, value.parse().unwrap());
-            assert_eq!(accepts_gzip(&headers), expected, "{value}");
+            assert_eq!(accepts(&headers, "gzip"), expected, "{value}");
         }
-        assert!(!accepts_gzip(&HeaderMap::new()));
+        assert!(!accepts(&HeaderMap::new(), "gzip"));
     }
 }

@@ -34,7 +34,9 @@ fn admit(server: &Server, request: &Request) -> Result<(), ApiError> {
     let hosts = &server.config().hosts;
     if !hosts.is_empty() {
         let host = host(request.uri(), request.headers()).unwrap_or("");
-        if !hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
+        let external = server.external_url();
+        let mut known = hosts.iter().map(String::as_str).chain(external.host());
+        if !known.any(|known| known.eq_ignore_ascii_case(host)) {
             return Err(ApiError::bad_data(format!(
                 "this server is not known as {host:?}: ask it by one of the names {}",
                 hosts.join(", ")
@@ -78,12 +80,16 @@ pub(crate) fn is_probe(path: &str) -> bool {
 
 /// Refuses what a page of another site has opened, for a way that gives answers: no browser keeps those from it.
 ///
-/// A proxy may have cut the port from `Host`; then the name alone is compared.
-pub(crate) fn require_same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
+/// Behind a proxy that does not pass on `Host`, the page's site is that of the external URL. A proxy may also have cut the
+/// port from `Host`; then the name alone is compared.
+pub(crate) fn require_same_origin(server: &Server, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
     };
     let origin = origin.to_str().unwrap_or("");
+    if server.external_url().is_origin(origin) {
+        return Ok(());
+    }
     let named = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
@@ -95,9 +101,37 @@ pub(crate) fn require_same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::bad_data(format!(
-        "a page of {origin:?} may not follow the live feed of {named:?}: a proxy has to pass on the Host header"
+        "a page of {origin:?} may not follow the live feed of {named:?}: behind a proxy, external_url names the page's site"
     ))
     .with_status(StatusCode::FORBIDDEN))
+}
+
+/// Where people reach the server, if that is not its own address.
+#[derive(Debug, Default)]
+pub(crate) struct ExternalUrl {
+    /// Scheme, host and port, such as `https://watch.example.org`; empty if there is none.
+    origin: String,
+}
+
+impl ExternalUrl {
+    /// Reads an absolute URL; of an empty one, or one without a host, nothing is known.
+    pub(crate) fn new(url: &str) -> Self {
+        let uri: Uri = url.parse().unwrap_or_default();
+        let origin = match (uri.scheme_str(), uri.authority()) {
+            (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
+            _ => String::new(),
+        };
+        Self { origin }
+    }
+
+    fn is_origin(&self, origin: &str) -> bool {
+        !self.origin.is_empty() && self.origin.eq_ignore_ascii_case(origin)
+    }
+
+    fn host(&self) -> Option<&str> {
+        let (_, authority) = self.origin.split_once("://")?;
+        Some(without_port(authority))
+    }
 }
 
 fn is_from_foreign_page(headers: &HeaderMap) -> bool {

@@ -1,5 +1,5 @@
-//! The HTTP interface on the one listen address: Prometheus' API, the notifications, ingestion, health,
-//! own metrics.
+//! The HTTP interface on the one listen address: the web pages, Prometheus' API, monitors, notifications, ingestion,
+//! health, own metrics.
 //!
 //! It knows no store and no collector: it reaches them through the [`Ports`] that the program hands in. The way of a
 //! request: [`Server::run`] accepts the connection and bounds its time and size (`connection`), `observe` counts and
@@ -14,18 +14,19 @@ mod compression;
 mod config;
 mod connection;
 mod descriptions;
+mod docs;
 mod error;
 mod exposition;
 mod feed;
 mod guard;
 mod health;
-mod home;
 mod ingest;
 mod json;
 mod metrics;
 mod monitors;
 mod notifications;
 mod observe;
+mod pages;
 mod parameters;
 mod ports;
 mod prometheus;

@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use model::Timestamp;
 use uptime::{Outcome, Transition};
 
 use crate::error::{ApiError, ErrorType};
+use crate::parameters::path_name;
 use crate::prometheus::{SUCCESS, finish, ok};
 use crate::query_gate::Caller;
 use crate::{LastCheck, MonitorStatus, Server, WatchedMonitor, json};
@@ -47,8 +49,9 @@ pub(crate) async fn list(State(server): State<Server>) -> Result<Response, ApiEr
 /// `GET /api/v1/monitors/{name}`
 pub(crate) async fn one(
     State(server): State<Server>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
+    let name = path_name(name)?;
     let mut monitors = (server.ports().monitors)().into_iter();
     let monitor = monitors.find(|monitor| *monitor.status.monitor.name == *name);
     let monitor = monitor.ok_or_else(|| {

@@ -4,21 +4,25 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
 use crate::error::{ApiError, ErrorType};
 use crate::prometheus::{buildinfo, labels, metadata, query, rules, write};
 use crate::{
-    Server, answer, compression, exposition, feed, guard, health, home, ingest, monitors,
-    notifications, observe,
+    Server, answer, compression, docs, exposition, feed, guard, health, ingest, monitors,
+    notifications, observe, pages,
 };
 
 /// All routes behind the layers that every request passes.
 pub(crate) fn router(server: Server) -> Router {
-    Router::new()
-        .route("/", get(home::page))
-        .route("/graph", get(home::graph))
+    let pages = pages::PATHS.iter().fold(Router::new(), |router, path| {
+        router.route(path, get(pages::page))
+    });
+    pages
+        .route("/assets/{name}", get(pages::asset))
+        .route("/graph", get(pages::graph))
+        .route("/docs", get(docs::page))
         .route("/metrics", get(exposition::metrics))
         .route("/metrics/live", get(exposition::live))
         .route("/health", get(health::health))
@@ -65,12 +69,13 @@ async fn reload(State(server): State<Server>) -> Result<Response, ApiError> {
     Ok(answer::text(StatusCode::OK, "Configuration reloaded.\n"))
 }
 
-async fn unknown_route(request: Request) -> ApiError {
+async fn unknown_route(request: Request) -> Response {
     let path = request.uri().path();
-    ApiError::new(
-        ErrorType::NotFound,
-        format!("no route {path:?}: / lists the routes"),
-    )
+    if let Some(file) = pages::beside_the_page(&request) {
+        return file;
+    }
+    let message = format!("no route {path:?}: /docs lists the routes");
+    ApiError::new(ErrorType::NotFound, message).into_response()
 }
 
 async fn wrong_method(request: Request) -> ApiError {

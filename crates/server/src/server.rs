@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::descriptions::Descriptions;
 use crate::error::ApiError;
+use crate::guard::ExternalUrl;
 use crate::metrics::Metrics;
 use crate::query_gate::QueryGate;
 use crate::{Build, Config, Feed, Limits, Ports, body, connection, router};
@@ -28,6 +29,7 @@ struct Shared {
     build: Build,
     config: Config,
     limits: ArcSwap<Limits>,
+    external_url: ArcSwap<ExternalUrl>,
     metrics: Metrics,
     descriptions: Descriptions,
     queries: QueryGate,
@@ -44,6 +46,7 @@ impl Server {
         Self {
             shared: Arc::new(Shared {
                 limits: ArcSwap::from_pointee(config.limits.clone()),
+                external_url: ArcSwap::default(),
                 queries: QueryGate::new(config.concurrent_queries, config.queued_queries, &metrics),
                 requests: Arc::new(Semaphore::new(config.concurrent_requests)),
                 bodies: Arc::new(Semaphore::new(body::budget_pieces(
@@ -78,6 +81,13 @@ impl Server {
         self.shared.limits.store(Arc::new(limits));
     }
 
+    /// Says where people reach the server, such as `https://watch.example.org/`; empty if that is its own address. Pages from
+    /// there may follow the live feed, and requests to there are taken.
+    pub fn set_external_url(&self, url: &str) {
+        let external_url = Arc::new(ExternalUrl::new(url));
+        self.shared.external_url.store(external_url);
+    }
+
     /// The server's own figures, as `/metrics` shows them.
     pub fn metrics(&self) -> Vec<MetricFamily> {
         self.shared.metrics.families()
@@ -105,6 +115,10 @@ impl Server {
 
     pub(crate) fn limits(&self) -> Arc<Limits> {
         self.shared.limits.load_full()
+    }
+
+    pub(crate) fn external_url(&self) -> Arc<ExternalUrl> {
+        self.shared.external_url.load_full()
     }
 
     pub(crate) fn own(&self) -> &Metrics {

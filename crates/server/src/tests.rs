@@ -8,6 +8,7 @@ mod ingest;
 mod labels;
 mod monitors;
 mod notifications;
+mod pages;
 mod query;
 mod routes;
 mod rules;

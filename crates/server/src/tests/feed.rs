@@ -578,9 +578,16 @@ async fn subscriptions_queries_and_clients_are_limited() {
 #[tokio::test]
 async fn pages_of_other_sites_are_refused() {
     let listening = listening().await;
+    listening
+        .bench
+        .server
+        .set_external_url("https://watch.example.org/campanile/");
     for (origin, is_welcome) in [
         ("http://HERE", true),
         ("https://HERE", true),
+        ("https://watch.example.org", true),
+        ("http://watch.example.org", false),
+        ("https://watch.example.org.evil.example", false),
         ("http://evil.example", false),
         ("http://evil.example:9595", false),
         ("http://localhost:1", false),

@@ -85,6 +85,32 @@ async fn a_web_page_of_another_site_cannot_write() {
 }
 
 #[tokio::test]
+async fn the_host_of_the_external_url_is_an_own_name() {
+    let hosts = vec!["127.0.0.1".to_owned()];
+    let bench = Bench::with(Config {
+        hosts,
+        ..Config::default()
+    });
+    let ask = async |host: &str| {
+        let request = Request::get("/health").header("host", host);
+        bench
+            .send(request.body(Body::empty()).unwrap())
+            .await
+            .status
+    };
+    assert_eq!(ask("watch.example.org").await, 421);
+    bench
+        .server
+        .set_external_url("https://watch.example.org:8443/campanile/");
+    assert_eq!(ask("watch.example.org:8443").await, 200);
+    assert_eq!(ask("127.0.0.1:9595").await, 200);
+    assert_eq!(ask("evil.example").await, 421);
+    bench.server.set_external_url("");
+    assert_eq!(ask("watch.example.org").await, 421);
+    assert_eq!(ask("").await, 421);
+}
+
+#[tokio::test]
 async fn too_many_requests_at_once_are_refused() {
     let bench = Bench::with(Config {
         concurrent_requests: 1,

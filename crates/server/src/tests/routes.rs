@@ -9,7 +9,7 @@ use super::Bench;
 #[tokio::test]
 async fn an_unknown_route_is_an_error_in_the_usual_form() {
     let answer = Bench::new().get("/api/v1/nothing?secret=1").await;
-    expect![[r#"404 {"status":"error","errorType":"not_found","error":"no route \"/api/v1/nothing\": / lists the routes"}"#]].assert_eq(&answer.shown());
+    expect![[r#"404 {"status":"error","errorType":"not_found","error":"no route \"/api/v1/nothing\": /docs lists the routes"}"#]].assert_eq(&answer.shown());
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     assert_eq!(answer.header("content-type"), "application/json");
 }
@@ -38,9 +38,11 @@ async fn a_wrong_method_names_the_right_ones() {
 #[tokio::test]
 async fn the_page_lists_routes_that_exist() {
     let bench = Bench::new();
-    let page = bench.get("/").await;
+    let page = bench.get("/docs").await;
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-    for (methods, path, _) in crate::home::ROUTES {
+    let licences = bench.get("/licenses.txt").await;
+    assert!(page.text().contains("href=\"licenses.txt\"") && licences.status == 200);
+    for (methods, path, _) in crate::docs::ROUTES {
         assert!(page.text().contains(path), "{path}");
         for method in methods.split(", ") {
             let request = Request::builder()
@@ -54,19 +56,6 @@ async fn the_page_lists_routes_that_exist() {
 }
 
 #[tokio::test]
-async fn the_link_of_an_alert_leads_to_what_its_expression_gives() {
-    let bench = Bench::new();
-    let answer = bench
-        .get("/graph?g0.expr=vector%281%29+%3E+0&g0.tab=1")
-        .await;
-    assert_eq!(answer.status.as_u16(), 302);
-    let target = answer.header("location").to_owned();
-    assert_eq!(target, "api/v1/query?query=vector%281%29+%3E+0");
-    assert_eq!(bench.get(&format!("/{target}")).await.status.as_u16(), 200);
-    assert_eq!(bench.get("/graph").await.status.as_u16(), 400);
-}
-
-#[tokio::test]
 async fn a_head_request_has_no_body() {
     let request = Request::head("/health").body(Body::empty()).unwrap();
     let answer = Bench::new().send(request).await;
@@ -76,10 +65,10 @@ async fn a_head_request_has_no_body() {
 #[tokio::test]
 async fn a_long_answer_is_compressed_for_who_takes_it() {
     let bench = Bench::new();
-    let plain = bench.get("/").await;
+    let plain = bench.get("/docs").await;
     assert_eq!(plain.header("content-encoding"), "");
     assert_eq!(plain.header("vary"), "accept-encoding");
-    let request = Request::get("/").header("accept-encoding", "gzip");
+    let request = Request::get("/docs").header("accept-encoding", "gzip");
     let packed = bench.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(packed.header("content-encoding"), "gzip");
     assert_eq!(
@@ -106,4 +95,15 @@ async fn a_reload_answers_with_the_reason_of_a_refusal() {
     bench.behind.lock().unwrap().reload = Err("line 3, column 1: unknown key \"foo\"".to_owned());
     let request = Request::post("/-/reload").body(Body::empty()).unwrap();
     expect![[r#"500 {"status":"error","errorType":"internal","error":"configuration not changed: line 3, column 1: unknown key \"foo\""}"#]].assert_eq(&bench.send(request).await.shown());
+}
+
+#[test]
+fn every_route_is_described() {
+    let described = include_str!("../../../../docs/http-api.md");
+    for (methods, path, _) in crate::docs::ROUTES {
+        assert!(
+            described.contains(&format!("{methods} {path}`")),
+            "{methods} {path}"
+        );
+    }
 }

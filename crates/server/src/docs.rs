@@ -1,15 +1,19 @@
-//! The page at `/`: what this address answers, for someone who opens it in a browser.
+//! The page at `/docs`: what this address answers, for someone who writes a program against it.
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-use crate::error::ApiError;
-use crate::parameters::Parameters;
 use crate::{Server, answer};
 
 /// What a person may want to open or call.
-pub(crate) const ROUTES: [(&str, &str, &str); 26] = [
+pub(crate) const ROUTES: [(&str, &str, &str); 28] = [
+    (
+        "GET",
+        "/",
+        "the web pages: /monitors, /monitor, /alerts, /notifications, /explore",
+    ),
+    ("GET", "/docs", "this page"),
     ("GET", "/metrics", "own and host metrics, for a scraper"),
     ("GET", "/metrics/live", "this machine's latest figures"),
     ("GET", "/health", "is it well?"),
@@ -59,7 +63,7 @@ pub(crate) const ROUTES: [(&str, &str, &str); 26] = [
     (
         "GET",
         "/graph",
-        "what an expression gives now, where links of alerts lead: g0.expr",
+        "the page of an expression, where links of alerts lead: g0.expr",
     ),
     ("GET", "/api/v1/alerts", "alerts that are pending or firing"),
     (
@@ -121,7 +125,9 @@ pub(crate) async fn page(State(server): State<Server>) -> Response {
         push_escaped(&mut page, purpose);
         page.push('\n');
     }
-    page.push_str("</table>\n</html>\n");
+    page.push_str(
+        "</table>\n<p><a href=\"licenses.txt\">Licences of what the web pages are made with</a></p>\n</html>\n",
+    );
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
     let mut response = answer::typed(StatusCode::OK, kind, page);
     response.headers_mut().insert(
@@ -129,24 +135,6 @@ pub(crate) async fn page(State(server): State<Server>) -> Response {
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
     );
     response
-}
-
-/// `GET /graph?g0.expr=…`: where Prometheus has its page for an expression, and where links of alerts therefore lead. There
-/// is no such page yet, so it leads on to what the expression gives now.
-pub(crate) async fn graph(
-    State(server): State<Server>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let parameters = Parameters::read(&server, request).await?;
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("query", parameters.required("g0.expr")?)
-        .finish();
-    // Relative, so that it holds below a path of a proxy too.
-    let target = HeaderValue::try_from(format!("api/v1/query?{query}"))
-        .map_err(|error| ApiError::parameter("g0.expr", error))?;
-    let mut response = answer::text(StatusCode::FOUND, "");
-    response.headers_mut().insert(header::LOCATION, target);
-    Ok(response)
 }
 
 fn push_escaped(page: &mut String, text: &str) {
