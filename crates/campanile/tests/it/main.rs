@@ -8,6 +8,7 @@
 
 mod alerting;
 mod alerting_reload;
+mod browser;
 mod check;
 mod configuration;
 mod deployment;
@@ -26,4 +27,5 @@ mod rules_api;
 mod shutdown;
 mod systemd;
 mod throttle;
+mod web_pages;
 mod web_server;
