@@ -42,6 +42,13 @@ pub(crate) mod rule {
     /// File systems that hold data; the others are full by nature or of no size.
     const REAL: &str = r#"fstype!~"tmpfs|ramfs|squashfs|overlay|iso9660|erofs|autofs|devtmpfs""#;
 
+    /// How full a file system is in percent, as `df` shows it: what is kept for root is neither used nor free.
+    fn disk_used() -> String {
+        let of = |name| format!("node_filesystem_{name}_bytes{{{REAL}}}");
+        let (size, free, available) = (of("size"), of("free"), of("avail"));
+        format!("100 * ({size} - {free}) / ({size} - {free} + {available})")
+    }
+
     pub(crate) fn cpu(percent: f64, hold: Duration) -> RuleDefinition {
         alert(
             "HostHighCpu",
@@ -73,8 +80,8 @@ pub(crate) mod rule {
             "HostDiskFull",
             "critical",
             &format!(
-                "100 * (1 - node_filesystem_avail_bytes{{{REAL}}} / node_filesystem_size_bytes{{{REAL}}}) > {percent} \
-                 and node_filesystem_readonly{{{REAL}}} == 0"
+                "{} > {percent} and node_filesystem_readonly{{{REAL}}} == 0",
+                disk_used()
             ),
             hold,
             "{{ $labels.mountpoint }} on {{ $labels.instance }} is {{ printf \"%.1f\" $value }} % full",
@@ -88,8 +95,8 @@ pub(crate) mod rule {
             "warning",
             &format!(
                 "predict_linear(node_filesystem_avail_bytes{{{REAL}}}[6h], 86400) < 0 \
-                 and node_filesystem_avail_bytes{{{REAL}}} / node_filesystem_size_bytes{{{REAL}}} < 0.4 \
-                 and node_filesystem_readonly{{{REAL}}} == 0"
+                 and {} > 60 and node_filesystem_readonly{{{REAL}}} == 0",
+                disk_used()
             ),
             hold,
             "{{ $labels.mountpoint }} on {{ $labels.instance }} will be full within a day",

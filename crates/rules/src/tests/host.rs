@@ -33,12 +33,11 @@ fn full_machine(world: &World) {
         let at = minutes(minute);
         world.set(&with("node_memory_MemAvailable_bytes", &[]), at, 1.0);
         world.set(&with("node_memory_MemTotal_bytes", &[]), at, 100.0);
-        world.set(
-            &with("node_filesystem_avail_bytes", &root),
-            at,
-            100.0 - minute as f64 * 2.0,
-        );
-        world.set(&with("node_filesystem_size_bytes", &root), at, 1000.0);
+        let left = 100.0 - minute as f64 * 2.0;
+        // A hundred more are kept for root, which no one else can use.
+        world.set(&with("node_filesystem_avail_bytes", &root), at, left);
+        world.set(&with("node_filesystem_free_bytes", &root), at, left + 100.0);
+        world.set(&with("node_filesystem_size_bytes", &root), at, 1100.0);
         world.set(&with("node_filesystem_readonly", &root), at, 0.0);
         world.set(&with("node_filesystem_files", &root), at, 1000.0);
         world.set(&with("node_filesystem_files_free", &root), at, 1.0);

@@ -166,13 +166,10 @@ export interface Disk {
 export const disks: Panel = {
   title: 'Disks',
   min: 0,
-  queries: (host) => [`{__name__=~"node_filesystem_(size|avail)_bytes",${REAL_DISKS},${host}}`],
+  queries: (host) => [`{__name__=~"node_filesystem_(size|free|avail)_bytes",${REAL_DISKS},${host}}`],
   show: ([answer]) => {
-    const lines = pairs(answer).map(({ size, available }, index): Line => {
-      const values = size.values.map((bytes, at) => {
-        const left = available.values[at];
-        return bytes && left !== null && left !== undefined ? 100 * (1 - left / bytes) : null;
-      });
+    const lines = fileSystems(answer).map(({ size, free, available }, index): Line => {
+      const values = size.values.map((bytes, at) => percentUsed(bytes, free.values[at], available.values[at]));
       return { label: size.metric.mountpoint ?? '', values, ...pen(index) };
     });
     const fullest = Math.max(...lines.map((line) => latest(line.values) ?? 0));
@@ -184,23 +181,38 @@ export const disks: Panel = {
 
 /** Each file system as it is now, the fullest first. */
 export function disksNow(answer: Columns | undefined): Disk[] {
-  return pairs(answer)
-    .flatMap(({ size, available }): Disk[] => {
+  return fileSystems(answer)
+    .flatMap(({ size, free, available }): Disk[] => {
       const [all, left] = [latest(size.values), latest(available.values)];
-      if (!all || left === null) return [];
+      const percent = percentUsed(all, latest(free.values), left);
+      if (all === null || left === null || percent === null) return [];
       const { mountpoint = '', device = '' } = size.metric;
-      return [{ mountpoint, device, size: all, available: left, percent: 100 * (1 - left / all) }];
+      return [{ mountpoint, device, size: all, available: left, percent }];
     })
     .sort((a, b) => b.percent - a.percent);
 }
 
-function pairs(answer: Columns | undefined): { size: Column; available: Column }[] {
-  const named = (name: string) => (answer?.series ?? []).filter(({ metric }) => metric.__name__ === name);
-  const available = named('node_filesystem_avail_bytes');
-  return named('node_filesystem_size_bytes').flatMap((size) => {
+/** As `df` shows it: what is kept for root is neither used nor free. */
+function percentUsed(size: number | null, free: number | null | undefined, available: number | null | undefined): number | null {
+  if (size === null || free === null || free === undefined || available === null || available === undefined) return null;
+  const used = size - free;
+  return used + available > 0 ? (100 * used) / (used + available) : null;
+}
+
+interface FileSystem {
+  size: Column;
+  free: Column;
+  available: Column;
+}
+
+function fileSystems(answer: Columns | undefined): FileSystem[] {
+  const named = (name: string) => (answer?.series ?? []).filter(({ metric }) => metric.__name__ === `node_filesystem_${name}_bytes`);
+  const [frees, availables] = [named('free'), named('avail')];
+  return named('size').flatMap((size) => {
     const { mountpoint, device } = size.metric;
-    const same = available.find(({ metric }) => metric.mountpoint === mountpoint && metric.device === device);
-    return same ? [{ size, available: same }] : [];
+    const isSame = ({ metric }: Column) => metric.mountpoint === mountpoint && metric.device === device;
+    const [free, available] = [frees.find(isSame), availables.find(isSame)];
+    return free && available ? [{ size, free, available }] : [];
   });
 }
 
