@@ -6,7 +6,7 @@ import type { AlertMessage } from './messages';
 import { socket } from './socket.svelte';
 
 // When a rule begins to fire for everything, thousands of messages come at once; they are shown together.
-const GATHER_MS = 250;
+const GATHER_MS = 100;
 
 class Alerts {
   readonly loaded = new Loaded<Alert[]>(fetchAlerts);

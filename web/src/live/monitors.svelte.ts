@@ -11,6 +11,9 @@ import { socket } from './socket.svelte';
 // As often as an eye follows; more only costs battery.
 const GATHER_MS = 500;
 
+// A change of state is what the page is looked at for; those that come together are still shown together.
+const SOON_MS = 30;
+
 // A slot of the bar lasts half an hour.
 const FETCH_MS = 300_000;
 
@@ -21,6 +24,7 @@ class Monitors {
   readonly loaded = new Loaded<Monitor[]>(fetchMonitors);
   #waiting = new Map<string, MonitorMessage>();
   #gather: ReturnType<typeof setTimeout> | undefined;
+  #gatherAt = 0;
   #next: ReturnType<typeof setTimeout> | undefined;
   #nextAt = 0;
   #users = 0;
@@ -63,16 +67,27 @@ class Monitors {
   }
 
   #receive(message: MonitorMessage): void {
-    this.#waiting.set(message.removed ?? message.monitor.name, message);
-    this.#gather ??= setTimeout(() => this.#apply(), GATHER_MS);
+    const name = message.removed ?? message.monitor.name;
+    this.#waiting.set(name, message);
+    const known = this.loaded.data?.find((monitor) => monitor.name === name);
+    const isSame = message.removed === undefined && message.monitor.state === known?.state;
+    this.#applyIn(isSame ? GATHER_MS : SOON_MS);
   }
 
-  #apply(): void {
+  #applyIn(pause: number): void {
+    const at = Date.now() + pause;
+    if (this.#gather && this.#gatherAt <= at) return;
+    clearTimeout(this.#gather);
+    this.#gatherAt = at;
+    this.#gather = setTimeout(this.#apply, pause);
+  }
+
+  #apply = (): void => {
     this.#gather = undefined;
     const known = this.loaded.data;
     // Messages that came during the fetch are applied after it; they may be newer than its answer.
     if (!known || this.loaded.loading) {
-      if (known || this.loaded.loading) this.#gather = setTimeout(() => this.#apply(), GATHER_MS);
+      if (known || this.loaded.loading) this.#applyIn(SOON_MS);
       return;
     }
     const waiting = this.#waiting;
@@ -97,7 +112,7 @@ class Monitors {
     this.loaded.data = next;
     if (strangers) this.#fetchIn(1000);
     else if (changed) this.#fetchIn(CHANGE_MS);
-  }
+  };
 }
 
 export const monitors = new Monitors();

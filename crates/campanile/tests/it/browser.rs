@@ -204,7 +204,7 @@ impl Page {
                 return;
             }
         }
-        let text = self.evaluate("document.body?.innerText");
+        let text = self.evaluate("document.body?.innerText.slice(0, 2000)");
         panic!(
             "it is still not so that {expression}; the page says: {text}; complaints: {:?}",
             self.complaints
