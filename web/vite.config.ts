@@ -22,7 +22,7 @@ const leanPlot: Plugin = {
 
 // All but the entry itself, the other pages, and what only they use.
 const EAGER =
-  /node_modules\/(svelte|uplot|esm-env|clsx)|src\/(router|clock|theme|load)|src\/(api\/(?!rules)|live|chart|format|pages\/(Overview|overview))|src\/parts\/(?!UptimeBar|LabelChips|WindowRows)/;
+  /node_modules\/(svelte|uplot|esm-env|clsx)|src\/(router|clock|theme|load)|src\/(api\/(?!rules)|live|chart|format|pages\/(Overview|overview\/(?!Trouble)))|src\/parts\/(?!UptimeBar|LabelChips|WindowRows)/;
 
 export default defineConfig({
   base: './',

@@ -11,10 +11,13 @@ class Router {
   /** Null is an address that no page has. */
   page = $state<Page | null>('');
   parameters = $state.raw(new URLSearchParams());
+  /** Fetches what a page is made of. Until it is here the page before stays, and with it the parameters that it knows. */
+  prepare: (page: Page) => Promise<unknown> = () => Promise.resolve();
+  #readings = 0;
 
   constructor() {
-    this.#read();
-    addEventListener('popstate', () => this.#read());
+    void this.#read();
+    addEventListener('popstate', () => void this.#read());
     document.addEventListener('click', (event) => this.#follow(event));
   }
 
@@ -25,8 +28,7 @@ class Router {
   /** Leads to another page; the way back leads here. */
   go(href: string): void {
     history.pushState(null, '', href);
-    this.#read();
-    scrollTo(0, 0);
+    void this.#read().then(() => scrollTo(0, 0));
   }
 
   /** Changes parameters of this page; null takes one away. What is typed replaces, what is chosen can be taken back. */
@@ -41,13 +43,22 @@ class Router {
     const href = `./${this.page ?? ''}${text && `?${text}`}`;
     if (how === 'push') history.pushState(null, '', href);
     else history.replaceState(null, '', href);
-    this.#read();
+    void this.#read();
   }
 
-  #read(): void {
+  async #read(): Promise<void> {
     const name = location.pathname.slice(location.pathname.lastIndexOf('/') + 1);
-    this.page = PAGES.find((page) => page === name) ?? (name === 'index.html' ? '' : null);
-    this.parameters = new URLSearchParams(location.search);
+    const page = PAGES.find((page) => page === name) ?? (name === 'index.html' ? '' : null);
+    const parameters = new URLSearchParams(location.search);
+    const reading = ++this.#readings;
+    // Before the first page there is none that could stay.
+    if (reading > 1 && page !== null && page !== this.page) {
+      // If it cannot be fetched, the frame says so in its place.
+      await this.prepare(page).catch(() => {});
+      if (reading !== this.#readings) return;
+    }
+    this.page = page;
+    this.parameters = parameters;
   }
 
   /** Takes a click on a link to a page of ours, unless it asks for another tab. */
