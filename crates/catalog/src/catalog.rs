@@ -223,6 +223,22 @@ impl Catalog {
         self.read(listed.await)
     }
 
+    /// The transitions of all monitors, by name and number, that come after `number` of `monitor`, at most `limit`: page by
+    /// page all that there are, beginning with `""` and 0.
+    ///
+    /// Errors: the disk refuses, damage.
+    pub async fn all_transitions(
+        &self,
+        monitor: &str,
+        number: u64,
+        limit: u32,
+    ) -> Result<Vec<MonitorTransition>, Error> {
+        let listed = async {
+            transitions::list_all(&mut *self.reader().await?, monitor, number, limit).await
+        };
+        self.read(listed.await)
+    }
+
     /// How well it does its work: degraded while writing fails but may work again, unhealthy when it will not.
     pub fn health(&self) -> ComponentHealth {
         self.shared.counters.health()

@@ -103,6 +103,24 @@ pub(crate) async fn list(
     rows.iter().map(transition).collect()
 }
 
+/// Those of all monitors, by name and number, that come after a monitor's `number`, at most `limit`.
+pub(crate) async fn list_all(
+    connection: &mut SqliteConnection,
+    monitor: &str,
+    number: u64,
+    limit: u32,
+) -> Result<Vec<MonitorTransition>, Fault> {
+    const LIST: &str = "SELECT monitor, number, from_state, to_state, found_at, holds_since, cause \
+         FROM transitions WHERE (monitor, number) > ($1, $2) ORDER BY monitor, number LIMIT $3";
+    let rows = sqlx::query(LIST)
+        .bind(monitor)
+        .bind(i64::try_from(number).unwrap_or(i64::MAX))
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(transition).collect()
+}
+
 fn transition(row: &SqliteRow) -> Result<MonitorTransition, Fault> {
     let number: i64 = row.try_get("number")?;
     Ok(MonitorTransition {

@@ -67,11 +67,18 @@ pub(crate) async fn one(
             ApiError::internal(format!("cannot read the changes of a monitor: {reason}"))
         })
     };
-    let transitions = tokio::time::timeout(timeout, read).await.map_err(|_| {
+    let mut transitions = tokio::time::timeout(timeout, read).await.map_err(|_| {
         let shown = model::duration::format(timeout);
         let message = format!("the changes of the monitor could not be read within {shown}");
         ApiError::new(ErrorType::Timeout, message)
     })??;
+
+    // It is shown as soon as it is found, and written a moment later.
+    let newest = transitions.first().map_or(0, |newest| newest.number);
+    let unwritten = monitor.last_transition.as_deref();
+    if let Some(last) = unwritten.filter(|last| last.number > newest) {
+        transitions.insert(0, last.clone());
+    }
 
     let mut body = String::from(SUCCESS);
     body.push_str(r#"{"monitor":"#);

@@ -91,6 +91,8 @@ pub struct WatchedMonitor {
     pub status: Arc<MonitorStatus>,
     /// How it was, for at least [`WatchedMonitor::WINDOWS`] unless it changed all the time.
     pub history: Arc<History>,
+    /// Its last change, which the journal may not have yet; none before the first.
+    pub last_transition: Option<Arc<Transition>>,
 }
 
 /// How it stands with a monitor.

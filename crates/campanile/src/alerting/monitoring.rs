@@ -128,10 +128,9 @@ impl Monitoring {
             unwritten: Changes::default(),
         };
         monitoring.name_series(&monitors);
-        for monitor in &monitors {
-            let past = Past::load(&monitoring.around.catalog, &monitor.name, now).await?;
-            monitoring.past.insert(monitor.name.clone(), past);
-        }
+        monitoring.past = Past::load_all(&monitoring.around.catalog, now).await?;
+        let watch = &monitoring.watch;
+        monitoring.past.retain(|name, _| watch.get(name).is_some());
         monitoring.show_all();
         Ok((monitoring, alerts))
     }

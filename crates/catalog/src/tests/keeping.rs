@@ -160,6 +160,40 @@ async fn a_transition_is_kept_once_and_another_with_its_number_is_refused() {
 }
 
 #[tokio::test]
+async fn all_transitions_come_page_by_page() {
+    let fixture = Fixture::new();
+    let catalog = fixture.open().await;
+    let mut changes = Changes::new();
+    for number in 1..=5 {
+        changes.transition(transition("shop", number));
+    }
+    for monitor in ["blog", "shop 2"] {
+        changes.transition(transition(monitor, 1));
+        changes.transition(transition(monitor, 2));
+    }
+    catalog.commit(changes).await.unwrap();
+    for limit in [1, 2, 3, 100] {
+        let (mut seen, mut place) = (Vec::new(), (String::new(), 0));
+        loop {
+            let page = catalog.all_transitions(&place.0, place.1, limit).await;
+            let page = page.unwrap();
+            assert!(page.len() <= limit as usize);
+            let Some(last) = page.last() else {
+                break;
+            };
+            place = (last.monitor.clone(), last.number);
+            seen.extend(page.into_iter().map(|each| (each.monitor, each.number)));
+        }
+        let expected = [("blog", 1..=2), ("shop", 1..=5), ("shop 2", 1..=2)];
+        let expected: Vec<(String, u64)> = expected
+            .into_iter()
+            .flat_map(|(monitor, numbers)| numbers.map(move |number| (monitor.to_owned(), number)))
+            .collect();
+        assert_eq!(seen, expected, "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn pruning_leaves_what_is_pending_and_what_numbers_count_on_from() {
     let fixture = Fixture::new();
     let catalog = fixture.open().await;

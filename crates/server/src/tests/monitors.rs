@@ -56,6 +56,7 @@ pub(super) fn shop() -> WatchedMonitor {
     WatchedMonitor {
         status: Arc::new(status),
         history: Arc::new(history),
+        last_transition: None,
     }
 }
 
@@ -71,6 +72,7 @@ pub(super) fn blog() -> WatchedMonitor {
     WatchedMonitor {
         status: Arc::new(status),
         history: Arc::default(),
+        last_transition: None,
     }
 }
 
@@ -140,4 +142,43 @@ async fn what_was_own_trouble_counts_neither_way() {
     let answer = bench.get("/api/v1/monitors").await;
     let uptime = r#""uptime":{"24h":0.5,"7d":0.5,"30d":0.5}"#;
     assert!(answer.text().contains(uptime), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_change_that_is_not_written_yet_is_shown() {
+    let bench = Bench::new();
+    let transition = |number, to, cause: &str| Transition {
+        monitor: "shop".into(),
+        number,
+        from: State::Pending,
+        to,
+        at: before_now(1_000),
+        since: before_now(1_000),
+        cause: cause.to_owned(),
+    };
+    let written = transition(1, State::Up, "the check succeeded");
+    let last = transition(2, State::Down, "the status is 503");
+    for (known, expected) in [
+        (vec![written.clone()], vec![2, 1]),
+        (vec![last.clone(), written], vec![2, 1]),
+        (Vec::new(), vec![2]),
+    ] {
+        let watched = WatchedMonitor {
+            last_transition: Some(Arc::new(last.clone())),
+            ..shop()
+        };
+        {
+            let mut behind = bench.behind.lock().unwrap();
+            behind.monitors = vec![watched];
+            behind.transitions = Ok(known);
+        }
+        let answer = bench.get("/api/v1/monitors/shop").await;
+        let answer: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+        let shown = answer["data"]["transitions"].as_array().unwrap();
+        let numbers: Vec<u64> = shown
+            .iter()
+            .map(|transition| transition["number"].as_u64().unwrap())
+            .collect();
+        assert_eq!(numbers, expected);
+    }
 }

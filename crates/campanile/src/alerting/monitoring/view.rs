@@ -2,7 +2,7 @@
 //!
 //! It is changed after each check, one entry at a time, and read as a whole now and then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use model::{Alert, Timestamp};
 use server::{AlertChange, AlertPhase, Feed, LastCheck, MonitorStatus, WatchedMonitor};
 use uptime::{History, Memory, Monitor, Outage, State, Transition};
 
-/// Transitions that are read for a monitor at the start: more than a healthy one has in a month.
-const TRANSITIONS_MAX: u32 = 4_096;
+/// Transitions that are read at once at the start, so that not all of a month are in memory.
+const PAGE: u32 = 10_000;
 
 /// The monitors as they are now. What changes in it, the live feed tells.
 pub(crate) struct View {
@@ -29,6 +29,7 @@ struct Shown {
 #[derive(Default)]
 pub(super) struct Past {
     history: Arc<History>,
+    last_transition: Option<Arc<Transition>>,
     cause: Arc<str>,
     pub(super) last_check: Option<LastCheck>,
 }
@@ -142,6 +143,7 @@ fn entry((monitor, memory, past): (&Arc<Monitor>, &Memory, Option<&Past>)) -> (A
         monitor: WatchedMonitor {
             status: Arc::new(status),
             history: past.map(|past| past.history.clone()).unwrap_or_default(),
+            last_transition: past.and_then(|past| past.last_transition.clone()),
         },
         outage: outage.map(Outage::alert),
     };
@@ -149,20 +151,26 @@ fn entry((monitor, memory, past): (&Arc<Monitor>, &Memory, Option<&Past>)) -> (A
 }
 
 impl Past {
-    /// What the catalog knows of a monitor.
+    /// What the catalog knows of all monitors, by name.
     ///
     /// Errors: the catalog cannot be read.
-    pub(super) async fn load(
+    pub(super) async fn load_all(
         catalog: &Catalog,
-        monitor: &str,
         now: Timestamp,
-    ) -> Result<Self, catalog::Error> {
-        let rows = catalog.transitions(monitor, Timestamp::MIN, Timestamp::MAX, TRANSITIONS_MAX);
-        let mut past = Self::default();
-        for transition in rows.await?.iter().rev().filter_map(transition) {
-            past.add(&transition, now);
+    ) -> Result<HashMap<Arc<str>, Self>, catalog::Error> {
+        let mut all: HashMap<Arc<str>, Self> = HashMap::new();
+        let (mut monitor, mut number) = (String::new(), 0);
+        loop {
+            let rows = catalog.all_transitions(&monitor, number, PAGE).await?;
+            for transition in rows.iter().filter_map(transition) {
+                let past = all.entry(transition.monitor.clone()).or_default();
+                past.add(&transition, now);
+            }
+            match rows.into_iter().next_back() {
+                Some(last) => (monitor, number) = (last.monitor, last.number),
+                None => return Ok(all),
+            }
         }
-        Ok(past)
     }
 
     pub(super) fn add(&mut self, transition: &Transition, now: Timestamp) {
@@ -170,6 +178,7 @@ impl Past {
         history.push(transition.since, transition.to);
         history.forget_before(oldest_shown(now));
         self.cause = transition.cause.as_str().into();
+        self.last_transition = Some(Arc::new(transition.clone()));
     }
 }
 
