@@ -2,15 +2,20 @@
 //!
 //! `web/built.sha256` names every source file and every built file with its SHA-256, as `sha256sum` writes it. So
 //!
-//! 1. without Node, the hashes show whether anything changed since the last build, and what;
-//! 2. with Node, the pages are built once more in `target/web`, and must come out as they lie in the tree.
+//! 1. without Node, the hashes show whether anything changed since the last build, and what; each compressed form must
+//!    unpack to its file, and what a browser loads first must not weigh too much;
+//! 2. with Node, the pages are built once more in `target/web`, and must come out as they lie in the tree. With `CI` set
+//!    there must be a Node.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use brotli_decompressor::Decompressor;
+use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use crate::process;
@@ -27,6 +32,9 @@ const INSTALLED: &str = "node_modules/.campanile-installed";
 /// What Vite 8 asks for.
 const NODE_MIN: (u32, u32) = (20, 19);
 
+/// Bytes, compressed, until the overview stands; `web/scripts/budget.js` says why.
+const FIRST_LOAD_MAX: u64 = 60_000;
+
 /// Hashes by path from `web`.
 type Hashes = BTreeMap<String, String>;
 
@@ -38,7 +46,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     node()?;
     let root = process::root()?;
     let (web, workshop) = (root.join("web"), root.join(WORKSHOP));
-    install(&web, &workshop)?;
+    if install(&web, &workshop)? == Registry::OutOfReach {
+        bail!("npm cannot reach its registry");
+    }
     build(&workshop)?;
     let dist = web.join("dist");
     if dist.exists() {
@@ -68,15 +78,24 @@ pub(crate) fn check() -> Result<()> {
             differences.join(", ")
         );
     }
+    let dist = web.join("dist");
+    check_packed(&dist, &record)?;
+    check_weight(&dist)?;
     println!("web/dist has the recorded hashes, and so have its sources");
     if let Err(error) = node() {
-        println!("not built again to compare: {error:#}");
+        if std::env::var_os("CI").is_some() {
+            return Err(error.context("the web pages are built again to compare"));
+        }
+        println!("SKIPPED: not built again to compare: {error:#}");
         return Ok(());
     }
-    // That a registry cannot be reached is no mistake in the pages, whose hashes are right.
-    if let Err(error) = install(&web, &workshop) {
-        println!("not built again to compare: {error:#}");
-        return Ok(());
+    match install(&web, &workshop)? {
+        Registry::Reached => {}
+        // No mistake in the pages, whose hashes are right.
+        Registry::OutOfReach => {
+            println!("SKIPPED: not built again to compare: npm cannot reach its registry");
+            return Ok(());
+        }
     }
     process::run_in(&workshop, "npm run --silent check")?;
     process::run_in(&workshop, "npm run --silent test")?;
@@ -130,8 +149,27 @@ fn is_recent(version: &str) -> bool {
     }
 }
 
+/// Whether packages could be fetched.
+#[derive(Debug, PartialEq)]
+enum Registry {
+    Reached,
+    OutOfReach,
+}
+
 /// Copies the sources into the workshop and installs their packages, unless they are there already.
-fn install(web: &Path, workshop: &Path) -> Result<()> {
+fn install(web: &Path, workshop: &Path) -> Result<Registry> {
+    /// What npm says when there is no way to its registry.
+    const NO_WAY: [&str; 8] = [
+        "EAI_AGAIN",
+        "ECONNREFUSED",
+        "ECONNRESET",
+        "EHOSTUNREACH",
+        "ENETUNREACH",
+        "ENOTFOUND",
+        "ERR_SOCKET_TIMEOUT",
+        "ETIMEDOUT",
+    ];
+
     let is_kept = |name: &str| name == "node_modules";
     if workshop.exists() {
         for entry in fs::read_dir(workshop).context("cannot list target/web")? {
@@ -152,13 +190,75 @@ fn install(web: &Path, workshop: &Path) -> Result<()> {
     let wanted = hash(&workshop.join("package-lock.json"))?;
     let marker = workshop.join(INSTALLED);
     if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
+        return Ok(Registry::Reached);
     }
-    process::run_in(
-        workshop,
-        "npm ci --ignore-scripts --no-audit --no-fund --loglevel=error",
-    )?;
-    fs::write(marker, wanted).context("cannot write in target/web")
+    let arguments = "ci --ignore-scripts --no-audit --no-fund --loglevel=error";
+    println!("$ npm {arguments}");
+    let output = Command::new("npm")
+        .args(arguments.split(' '))
+        .current_dir(workshop)
+        .output()
+        .context("cannot start npm")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    eprint!("{said}");
+    if !output.status.success() {
+        if NO_WAY.iter().any(|code| said.contains(code)) {
+            return Ok(Registry::OutOfReach);
+        }
+        bail!("`npm {arguments}` failed ({})", output.status);
+    }
+    fs::write(marker, wanted).context("cannot write in target/web")?;
+    Ok(Registry::Reached)
+}
+
+/// Each compressed form must unpack to the file beside it: browsers get no other.
+fn check_packed(dist: &Path, record: &Hashes) -> Result<()> {
+    for path in record.keys().filter_map(|path| path.strip_prefix("dist/")) {
+        let Some((plain, form)) = path.rsplit_once('.').filter(|_| is_packed(path)) else {
+            continue;
+        };
+        let bytes = fs::read(dist.join(path)).with_context(|| format!("cannot read {path}"))?;
+        let mut unpacked = Vec::new();
+        let read = match form {
+            "gz" => GzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked),
+            _ => Decompressor::new(bytes.as_slice(), bytes.len().max(1)).read_to_end(&mut unpacked),
+        };
+        read.with_context(|| format!("web/dist/{path} cannot be unpacked"))?;
+        let plain = fs::read(dist.join(plain))
+            .with_context(|| format!("web/dist/{path} is the form of no file"))?;
+        if plain != unpacked {
+            bail!(
+                "web/dist/{path} holds something else than the file beside it: `cargo xtask web`"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What the document names is loaded before anything is seen.
+fn check_weight(dist: &Path) -> Result<()> {
+    let document = fs::read_to_string(dist.join("index.html")).context("no web/dist/index.html")?;
+    let named = document
+        .split('"')
+        .filter_map(|part| part.strip_prefix("./"));
+    let scripts_and_styles = named.filter(|path| path.ends_with(".js") || path.ends_with(".css"));
+    let mut weight = 0;
+    for path in scripts_and_styles.chain(["index.html"]) {
+        let packed = dist.join(format!("{path}.gz"));
+        // What is short has no compressed form.
+        let sent = if packed.exists() {
+            packed
+        } else {
+            dist.join(path)
+        };
+        weight += fs::metadata(&sent)
+            .with_context(|| format!("web/dist/index.html names {path}, which is not there"))?
+            .len();
+    }
+    if weight > FIRST_LOAD_MAX {
+        bail!("the first load of the pages is {weight} bytes, more than {FIRST_LOAD_MAX}");
+    }
+    Ok(())
 }
 
 fn build(workshop: &Path) -> Result<()> {
@@ -309,6 +409,33 @@ mod tests {
         assert_eq!(text, "00ff  dist/a b.js\naa  src/main.ts\n");
         assert_eq!(read_record(&text).unwrap(), hashes);
         assert!(read_record("nothing\n").is_err());
+    }
+
+    #[test]
+    fn a_compressed_form_of_something_else_is_refused() {
+        let dist = std::env::temp_dir().join(format!("campanile-dist-{}", std::process::id()));
+        fs::create_dir_all(&dist).unwrap();
+        let mut packed = Vec::new();
+        let mut encoder = flate2::read::GzEncoder::new(&b"abc"[..], flate2::Compression::fast());
+        encoder.read_to_end(&mut packed).unwrap();
+        fs::write(dist.join("a.js.gz"), packed).unwrap();
+        // `abc` as Node writes it in brotli.
+        fs::write(
+            dist.join("a.js.br"),
+            [0x0b, 0x01, 0x80, b'a', b'b', b'c', 0x03],
+        )
+        .unwrap();
+        let record = hashes_of(&[
+            ("dist/a.js", ""),
+            ("dist/a.js.br", ""),
+            ("dist/a.js.gz", ""),
+        ]);
+        fs::write(dist.join("a.js"), "abc").unwrap();
+        check_packed(&dist, &record).unwrap();
+        fs::write(dist.join("a.js"), "abd").unwrap();
+        let error = check_packed(&dist, &record).unwrap_err().to_string();
+        assert!(error.contains("a.js.br holds something else"), "{error}");
+        fs::remove_dir_all(dist).unwrap();
     }
 
     #[test]
