@@ -1,13 +1,11 @@
 //! What happens in the running program is told over `/ws/metrics`: a pushed sample, an alert, a monitor, the end.
 
 use std::fs;
+use std::net::TcpStream;
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tungstenite::{Message, WebSocket};
 
 use crate::program::{PATIENCE, Program, directory, send};
 use crate::web_server::{Reply, WebServer};
@@ -22,29 +20,20 @@ groups:
         annotations: {summary: "{{ $value }} degrees"}
 "#;
 
-/// A client of the feed, which blocks.
+/// A client of the feed.
 struct Follower {
-    runtime: tokio::runtime::Runtime,
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocket<TcpStream>,
     /// What was heard while something else was waited for.
     seen: Vec<Value>,
 }
 
 impl Follower {
     fn connect(program: &Program) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
         let url = program.url("/ws/metrics").replace("http://", "ws://");
-        let address = program.url("").replace("http://", "");
-        let socket = runtime.block_on(async {
-            let stream = TcpStream::connect(address).await.unwrap();
-            let (socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
-            socket
-        });
+        let stream = TcpStream::connect(program.url("").replace("http://", "")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (socket, _) = tungstenite::client(url, stream).unwrap();
         Self {
-            runtime,
             socket,
             seen: Vec::new(),
         }
@@ -52,8 +41,7 @@ impl Follower {
 
     fn subscribe(&mut self, data: Value) {
         let text = json!({"type": "subscribe", "data": data}).to_string();
-        let sent = self.socket.send(Message::text(text));
-        self.runtime.block_on(sent).unwrap();
+        self.socket.send(Message::text(text)).unwrap();
         self.wait_for("subscribed", |_| true);
     }
 
@@ -64,17 +52,13 @@ impl Follower {
             return self.seen.remove(index);
         }
         loop {
-            let next = self.socket.next();
-            let next = self
-                .runtime
-                .block_on(async { tokio::time::timeout(PATIENCE, next).await });
-            let message = match next {
-                Ok(Some(Ok(Message::Text(text)))) => serde_json::from_str(&text).unwrap(),
-                Ok(Some(Ok(Message::Close(frame)))) => {
+            let message = match self.socket.read() {
+                Ok(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
+                Ok(Message::Close(frame)) => {
                     let code = frame.map(|frame| u16::from(frame.code));
                     json!({"type": "closed", "data": code})
                 }
-                Ok(Some(Ok(_))) => continue,
+                Ok(_) => continue,
                 other => panic!("no {kind}: {other:?}; seen: {:#?}", self.seen),
             };
             if wanted(&message) {
