@@ -9,6 +9,7 @@ export class Loaded<T> {
   /** Whether anything was ever answered; what was answered may be null. */
   arrived = $state(false);
   #abort: AbortController | null = null;
+  #again = false;
 
   constructor(private readonly fetch: (signal: AbortSignal) => Promise<T>) {}
 
@@ -17,6 +18,7 @@ export class Loaded<T> {
     this.#abort?.abort();
     const abort = new AbortController();
     this.#abort = abort;
+    this.#again = false;
     this.loading = true;
     try {
       const data = await this.fetch(abort.signal);
@@ -29,6 +31,16 @@ export class Loaded<T> {
       this.error = describe(error);
     }
     this.loading = false;
+    if (this.#again) await this.run();
+  };
+
+  /**
+   * Fetches anew what may be out of date. A first answer that is on its way is waited for, so that something is shown
+   * soon; who asks twice does not wait for it.
+   */
+  refresh = (): void => {
+    if (this.#abort && this.loading && !this.arrived && !this.#again) this.#again = true;
+    else void this.run();
   };
 
   /** Forgets everything, as another thing is asked for. */

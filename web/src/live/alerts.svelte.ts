@@ -1,12 +1,16 @@
 // All alerts that are pending or fire, fetched once and kept up by the live feed.
 
-import { alertKey, fetchAlerts, type Alert } from '../api/alerts';
+import { fetchAlerts, type Alert } from '../api/alerts';
 import { Loaded } from '../load.svelte';
+import { follow } from './changes';
 import type { AlertMessage } from './messages';
 import { socket } from './socket.svelte';
 
 // When a rule begins to fire for everything, thousands of messages come at once; they are shown together.
 const GATHER_MS = 100;
+
+// Changes of alerts with equal labels share a fetch.
+const DOUBT_MS = 500;
 
 class Alerts {
   readonly loaded = new Loaded<Alert[]>(fetchAlerts);
@@ -14,6 +18,7 @@ class Alerts {
   readonly pending = $derived((this.loaded.data ?? []).filter((alert) => alert.state === 'pending'));
   #waiting: AlertMessage[] = [];
   #gather: ReturnType<typeof setTimeout> | undefined;
+  #again: ReturnType<typeof setTimeout> | undefined;
   #users = 0;
   #stop: (() => void) | null = null;
 
@@ -23,7 +28,7 @@ class Alerts {
     if (this.#users === 1) {
       this.#stop = socket.subscribe<AlertMessage>(
         { subscription: 'alerts' },
-        { message: (alert) => this.#receive(alert), refresh: this.loaded.run },
+        { message: (alert) => this.#receive(alert), refresh: () => this.#refresh() },
       );
       void this.loaded.run();
     }
@@ -33,10 +38,17 @@ class Alerts {
       this.#stop?.();
       this.loaded.stop();
       clearTimeout(this.#gather);
-      this.#gather = undefined;
+      clearTimeout(this.#again);
+      this.#gather = this.#again = undefined;
       this.#waiting = [];
     };
   };
+
+  /** What waits is older than what is fetched now. */
+  #refresh(): void {
+    this.#waiting = [];
+    this.loaded.refresh();
+  }
 
   #receive(message: AlertMessage): void {
     this.#waiting.push(message);
@@ -53,13 +65,14 @@ class Alerts {
     const messages = this.#waiting;
     this.#waiting = [];
     if (!this.loaded.data) return;
-    const known = new Map(this.loaded.data.map((alert) => [alertKey(alert.labels), alert]));
-    for (const message of messages) {
-      const key = alertKey(message.labels);
-      if (message.state === 'resolved' || message.state === 'inactive') known.delete(key);
-      else known.set(key, { ...message, state: message.state });
+    const { alerts: next, isSure } = follow(this.loaded.data, messages);
+    this.loaded.data = next;
+    if (!isSure) {
+      this.#again ??= setTimeout(() => {
+        this.#again = undefined;
+        void this.loaded.run();
+      }, DOUBT_MS);
     }
-    this.loaded.data = [...known.values()];
   }
 }
 

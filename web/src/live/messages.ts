@@ -20,8 +20,8 @@ export interface QueryMessage {
 export interface Listener<T> {
   /** A message of this subscription. */
   message(data: T): void;
-  /** Messages may be missing: fetch by HTTP what is shown. */
+  /** The subscription stands, or messages may be missing: fetch by HTTP what is shown. */
   refresh(): void;
-  /** The server refused the subscription. */
+  /** The server refused the subscription, or could not evaluate it this time. */
   refused?(reason: string): void;
 }

@@ -36,7 +36,7 @@ class Monitors {
     if (this.#users === 1) {
       this.#stop = socket.subscribe<MonitorMessage>(
         { subscription: 'monitors' },
-        { message: (message) => this.#receive(message), refresh: this.#fetch },
+        { message: (message) => this.#receive(message), refresh: this.#refresh },
       );
       this.#fetch();
     }
@@ -53,10 +53,21 @@ class Monitors {
   };
 
   #fetch = (): void => {
-    this.#nextAt = 0;
-    this.#fetchIn(FETCH_MS);
+    this.#fetchNext();
     void this.loaded.run();
   };
+
+  /** What waits is older than what is fetched now. */
+  #refresh = (): void => {
+    this.#waiting.clear();
+    this.#fetchNext();
+    this.loaded.refresh();
+  };
+
+  #fetchNext(): void {
+    this.#nextAt = 0;
+    this.#fetchIn(FETCH_MS);
+  }
 
   #fetchIn(pause: number): void {
     const at = Date.now() + pause;

@@ -10,7 +10,7 @@ import { socket } from './socket.svelte';
 // How often a live point comes.
 const LIVE_STEP = 5;
 
-// How often all is fetched if the server refuses the subscription, as it does when a client has too many.
+// How often all is fetched while no live points come, as when a client has too many subscriptions.
 const POLL_MS = 30_000;
 
 export class LiveRange {
@@ -35,8 +35,13 @@ export class LiveRange {
     const stop = socket.subscribe<QueryMessage>(
       { subscription: 'query', query: this.query, step: `${LIVE_STEP}s` },
       {
-        message: (message) => this.#append(message),
-        refresh: this.loaded.run,
+        message: (message) => {
+          // One evaluation had failed, and they go on.
+          clearInterval(timer);
+          timer = undefined;
+          this.#append(message);
+        },
+        refresh: this.loaded.refresh,
         refused: () => (timer ??= setInterval(this.loaded.run, POLL_MS)),
       },
     );

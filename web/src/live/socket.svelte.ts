@@ -1,5 +1,5 @@
 // The one WebSocket of a page. Those who ask for the same share a subscription; when the connection is lost it is tried
-// again, everything is subscribed anew, and everyone fetches by HTTP what was missed.
+// again, and everything is subscribed anew. Whoever is subscribed fetches by HTTP what came before, the first time, too.
 
 import { delay } from './backoff';
 import type { Listener, Request } from './messages';
@@ -12,10 +12,6 @@ const SILENCE_MS = 15_000;
 
 // While there is no live feed, pages are fetched again so often.
 const POLL_MS = 30_000;
-
-// The server has too many clients: it is asked less often.
-const TOO_MANY = 1013;
-const TOO_MANY_ATTEMPT = 5;
 
 interface Subscription {
   id: string;
@@ -92,23 +88,20 @@ class Socket {
     const socket = new WebSocket(url);
     this.#socket = socket;
     socket.addEventListener('open', () => {
-      const missed = this.state === 'lost';
       this.state = 'open';
       for (const subscription of this.#byId.values()) this.#ask(subscription);
-      if (missed) this.#refresh();
     });
     socket.addEventListener('message', (event) => this.#receive(String(event.data)));
-    socket.addEventListener('close', (event) => {
-      if (this.#socket === socket) this.#lost(event.code);
+    socket.addEventListener('close', () => {
+      if (this.#socket === socket) this.#lost();
     });
   }
 
-  #lost(code: number): void {
+  #lost(): void {
     this.#socket = null;
     clearTimeout(this.#silence);
     this.#silence = undefined;
     this.state = 'lost';
-    this.#attempt = code === TOO_MANY ? Math.max(this.#attempt, TOO_MANY_ATTEMPT) : this.#attempt;
     this.#retry = setTimeout(() => this.#connect(), delay(this.#attempt, Math.random()));
     this.#attempt += 1;
   }
@@ -118,7 +111,7 @@ class Socket {
     this.#send({ type: 'ping' });
     this.#silence ??= setTimeout(() => {
       const socket = this.#socket;
-      this.#lost(0);
+      this.#lost();
       socket?.close();
     }, SILENCE_MS);
   }
@@ -141,6 +134,10 @@ class Socket {
       case 'monitor':
       case 'query_update':
         subscription?.listeners.forEach((listener) => listener.message(frame.data));
+        break;
+      case 'subscribed':
+        // From here on nothing is missed, so what is fetched now is whole.
+        subscription?.listeners.forEach((listener) => listener.refresh());
         break;
       case 'resynchronize':
         this.#refresh();

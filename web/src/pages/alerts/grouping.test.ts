@@ -20,6 +20,11 @@ test('groups that fire come first, and in them what fires longest', () => {
   expect(groups[0]!.alerts.map(({ activeAt }) => activeAt)).toEqual(['2', '3', '1']);
 });
 
+test('alerts with equal labels, as of two rules of one name, have different keys', () => {
+  const [group] = groupAlerts([alert('A', 'firing', '1'), alert('A', 'firing', '2'), alert('A', 'firing', '2', { x: '1' })]);
+  expect(new Set(group!.alerts.map(({ key }) => key)).size).toBe(3);
+});
+
 test('an alert leads to its monitor or to the expression of its rule', () => {
   const rule = { type: 'alerting' as const, name: 'Full', query: 'a > 1', health: 'ok' as const, lastEvaluation: '', evaluationTime: 0 };
   const group = { name: 'g', file: '', interval: 60, lastEvaluation: '', evaluationTime: 0 };

@@ -7,8 +7,13 @@ import { href } from '../../router.svelte';
 export interface AlertGroup {
   name: string;
   /** Those that fire first, then the oldest. */
-  alerts: Alert[];
+  alerts: KeyedAlert[];
   firing: number;
+}
+
+/** Two rules may raise alerts with equal labels, so the key tells their places, too. */
+export interface KeyedAlert extends Alert {
+  key: string;
 }
 
 /** Groups with something that fires first, then by name. */
@@ -22,10 +27,20 @@ export function groupAlerts(alerts: Alert[]): AlertGroup[] {
   }
   const groups = [...byName].map(([name, members]) => ({
     name,
-    alerts: members.sort(compare),
+    alerts: withKeys(members.sort(compare)),
     firing: members.filter((alert) => alert.state === 'firing').length,
   }));
   return groups.sort((a, b) => Number(b.firing > 0) - Number(a.firing > 0) || (a.name < b.name ? -1 : 1));
+}
+
+function withKeys(alerts: Alert[]): KeyedAlert[] {
+  const seen = new Map<string, number>();
+  return alerts.map((alert) => {
+    const labels = alertKey(alert.labels);
+    const place = seen.get(labels) ?? 0;
+    seen.set(labels, place + 1);
+    return { ...alert, key: `${place}${labels}` };
+  });
 }
 
 function compare(a: Alert, b: Alert): number {
