@@ -8,6 +8,8 @@ export class ApiError extends Error {
     message: string,
     /** The HTTP status; 0 if no answer came. */
     readonly status: number,
+    /** The answer itself, if it was JSON. */
+    readonly body?: unknown,
   ) {
     super(message);
   }
@@ -61,7 +63,7 @@ export async function fetchJson(path: string, parameters: Parameters = {}, signa
     if (signal?.aborted) throw error;
     throw new ApiError(`the server answered ${response.status} without JSON`, response.status);
   }
-  if (!response.ok) throw new ApiError(reason(body) ?? `the server answered ${response.status}`, response.status);
+  if (!response.ok) throw new ApiError(reason(body) ?? `the server answered ${response.status}`, response.status, body);
   return body;
 }
 

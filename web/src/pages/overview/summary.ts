@@ -10,6 +10,9 @@ export interface Counts {
   pending: number;
   /** Alerts that fire, without those of monitors that are down. */
   firing: number;
+  /** Parts of Campanile that do not work, and those that work but not well. */
+  broken: number;
+  ailing: number;
 }
 
 export interface Summary {
@@ -17,19 +20,25 @@ export interface Summary {
   text: string;
 }
 
-export function summarize({ monitors, down, unknown, pending, firing }: Counts): Summary {
-  const alerts = firing === 0 ? 'nothing fires' : `${count(firing, down > 0 ? 'other alert' : 'alert')} firing`;
-  if (down > 0) return { tone: 'down', text: `${count(down, 'monitor')} down, ${firing === 0 ? 'nothing else fires' : alerts}` };
-  if (firing > 0 && monitors === 0) return { tone: 'down', text: alerts };
-  if (monitors === 0) return { tone: 'up', text: 'Nothing fires' };
-  const waiting = unknown + pending;
-  if (waiting > 0) {
-    const what = [
-      ...(unknown > 0 ? [`${count(unknown, 'monitor')} unknown`] : []),
-      ...(pending > 0 ? [`${unknown > 0 ? pending.toLocaleString('en-GB') : count(pending, 'monitor')} pending`] : []),
-    ];
-    return { tone: firing > 0 ? 'down' : 'warn', text: `${[...what, alerts].join(', ')}` };
-  }
-  const well = monitors === 1 ? 'The monitor is up' : `All ${count(monitors, 'monitor')} are up`;
-  return { tone: firing > 0 ? 'down' : 'up', text: `${well}, ${alerts}` };
+export function summarize({ monitors, down, unknown, pending, firing, broken, ailing }: Counts): Summary {
+  const trouble = [
+    ...(down > 0 ? [`${count(down, 'monitor')} down`] : []),
+    ...(down === 0 && unknown > 0 ? [`${count(unknown, 'monitor')} unknown`] : []),
+    ...(down === 0 && pending > 0 ? [`${unknown > 0 ? pending.toLocaleString('en-GB') : count(pending, 'monitor')} pending`] : []),
+  ];
+  const alerts = firing > 0 ? [`${count(firing, down > 0 ? 'other alert' : 'alert')} firing`] : [];
+  const own = [
+    ...(broken > 0 ? [`${count(broken, 'part')} of Campanile ${broken === 1 ? 'does' : 'do'} not work`] : []),
+    ...(ailing > 0 ? [`${broken > 0 ? ailing : `${count(ailing, 'part')} of Campanile`} ${ailing === 1 ? 'has' : 'have'} trouble`] : []),
+  ];
+  // What is well is not told then: who does not work may not see what is wrong.
+  if (broken > 0) return { tone: 'down', text: [...own, ...trouble, ...alerts].join(', ') };
+
+  const isWell = trouble.length === 0 && firing === 0;
+  if (trouble.length === 0 && monitors > 0) trouble.push(monitors === 1 ? 'The monitor is up' : `All ${count(monitors, 'monitor')} are up`);
+  if (firing === 0) alerts.push(down > 0 ? 'nothing else fires' : monitors > 0 ? 'nothing fires' : 'Nothing fires');
+  const text = [...trouble, ...alerts, ...own].join(', ');
+  if (down > 0 || firing > 0) return { tone: 'down', text };
+  if (!isWell) return { tone: 'warn', text };
+  return ailing > 0 ? { tone: 'warn', text: [...trouble, ...alerts].join(', ') + `, but ${own}` } : { tone: 'up', text };
 }
