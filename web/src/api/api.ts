@@ -2,6 +2,8 @@
 //
 // Paths are relative: every page lies one level below the program's root, wherever a proxy has put that.
 
+import { learn } from './now';
+
 /** Why there is no answer, in words for people. */
 export class ApiError extends Error {
   constructor(
@@ -48,6 +50,7 @@ export async function fetchJson(path: string, parameters: Parameters = {}, signa
   } else if (text) {
     url += `?${text}`;
   }
+  const asked = Date.now();
   let response: Response;
   try {
     response = await fetch(url, init);
@@ -56,6 +59,7 @@ export async function fetchJson(path: string, parameters: Parameters = {}, signa
     if (timeout.aborted) throw new ApiError(`the server gave no answer within ${TIMEOUT_MS / 1000} s`, 0);
     throw new ApiError('the server cannot be reached', 0);
   }
+  learn(response.headers.get('date'), asked, Date.now());
   let body: unknown;
   try {
     body = await response.json();

@@ -1,5 +1,6 @@
 // What an expression gave over the last while, fetched once and carried on by the live feed.
 
+import { askNow } from '../api/now';
 import { queryRange } from '../api/query';
 import { append, fromSeries, NO_COLUMNS, type Columns } from '../chart/columns';
 import { stepFor } from '../chart/ranges';
@@ -53,11 +54,13 @@ export class LiveRange {
     };
   };
 
-  async #fetch(signal: AbortSignal): Promise<Columns> {
-    // On multiples of the step, as the live feed is, so that the same moments are asked for each time.
-    const end = Math.floor(Date.now() / 1000 / this.step) * this.step;
-    const span = { start: end - this.seconds, end, step: this.step };
-    return fromSeries(await queryRange(this.query, span, signal), span);
+  #fetch(signal: AbortSignal): Promise<Columns> {
+    return askNow(async (now) => {
+      // On multiples of the step, as the live feed is, so that the same moments are asked for each time.
+      const end = Math.floor(now / this.step) * this.step;
+      const span = { start: end - this.seconds, end, step: this.step };
+      return fromSeries(await queryRange(this.query, span, signal), span);
+    });
   }
 
   #append({ time, result }: QueryMessage): void {
