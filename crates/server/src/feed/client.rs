@@ -16,6 +16,7 @@ use super::topic::Topic;
 use crate::Server;
 use crate::error::ApiError;
 use crate::metrics::{Direction, InFlight};
+use crate::query_gate::Caller;
 
 /// How often a client is asked whether it is still there; routers forget a silent connection after some minutes.
 const PING: Duration = Duration::from_secs(30);
@@ -213,7 +214,8 @@ async fn hear(server: &Server, client: &Arc<Client>, text: &Utf8Bytes) -> Heard 
     Heard::GoOn
 }
 
-/// Parsing compiles regular expressions, which takes long enough to keep others of the same thread waiting.
+/// Parsing compiles regular expressions, which takes long enough to keep others of the same thread waiting, and so much
+/// that a thousand clients must pass the gate for it as whoever asks over HTTP does.
 async fn parse_query(
     server: &Server,
     topic: &Topic,
@@ -222,7 +224,9 @@ async fn parse_query(
         return Ok(None);
     };
     let text = text.clone();
-    let parsed = server.blocking(move || promql::parse(&text)).await?;
-    let parsed = parsed.map_err(|error| ApiError::parameter("query", error))?;
+    let work =
+        move |_: &Caller| promql::parse(&text).map_err(|error| ApiError::parameter("query", error));
+    let timeout = server.limits().query_timeout;
+    let parsed = server.queries().run(server, timeout, work).await?;
     Ok(Some(Arc::new(parsed)))
 }

@@ -78,18 +78,19 @@ impl Follower {
             .await;
         assert!(answer.starts_with(r#"{"type":"subscribed""#), "{answer}");
     }
-
-    /// Whether nothing was told before the answer to a ping; what was published before has been told by then.
-    async fn hears_nothing(&mut self) -> bool {
-        // More than the pause between two times of telling.
-        tokio::time::sleep(Duration::from_millis(120)).await;
-        self.ask(r#"{"type":"ping"}"#).await == r#"{"type":"pong"}"#
-    }
 }
 
 impl Listening {
     fn feed(&self) -> &Feed {
         self.bench.server.feed()
+    }
+
+    /// The first value of one of the server's own metrics.
+    fn figure(&self, name: &str) -> f64 {
+        let families = self.bench.server.metrics();
+        let mut families = families.iter();
+        let family = families.find(|it| it.name.strip_suffix("_total").unwrap_or(&it.name) == name);
+        family.unwrap().points[0].value
     }
 
     /// Publishes samples as if all of them had been accepted.
@@ -311,7 +312,12 @@ async fn monitors_are_told_and_also_that_one_is_gone() {
         expect![[r#"{"type":"monitor","data":{"id":"m","removed":"shop"}}"#]],
     );
     assert!(one.hear().await.contains(r#""name":"a/b""#));
-    assert!(one.hears_nothing().await);
+    // It heard of no other monitor, or that would come first.
+    listening.feed().monitor_removed("a/b".into());
+    check(
+        &one.hear().await,
+        expect![[r#"{"type":"monitor","data":{"id":"m","removed":"a/b"}}"#]],
+    );
 }
 
 #[tokio::test]
@@ -392,6 +398,28 @@ async fn a_query_that_nobody_follows_any_more_is_broken_off() {
         .until_shown("campanile_websocket_live_queries 0")
         .await;
     listening.bench.store.release();
+}
+
+#[tokio::test]
+async fn a_query_passes_the_gate_before_it_is_read() {
+    let listening = Listening::new(Config {
+        concurrent_queries: 1,
+        queued_queries: 0,
+        ..Config::default()
+    })
+    .await;
+    let held = listening.bench.server.queries().slot().await.unwrap();
+    let mut follower = Follower::new(&listening).await;
+    let subscribe = r#"{"type":"subscribe","data":{"subscription":"query","query":"up","id":"q"}}"#;
+    check(
+        &follower.ask(subscribe).await,
+        expect![[
+            r#"{"type":"error","data":{"id":"q","errorType":"unavailable","error":"1 queries run and 0 wait already, try again later"}}"#
+        ]],
+    );
+    drop(held);
+    let answer = follower.ask(subscribe).await;
+    assert!(answer.contains("subscribed"), "{answer}");
 }
 
 #[tokio::test]
@@ -505,12 +533,13 @@ async fn a_subscription_that_ended_is_silent() {
     );
     listening.publish(&[(UP, 1.0)]);
     assert!(other.hear().await.contains("metric_update"));
-    assert!(follower.hears_nothing().await);
+    // Had it been told, that would come before the answer.
     follower
         .subscribe(r#"{"subscription":"metrics","id":"a"}"#)
         .await;
-    listening.publish(&[(UP, 1.0)]);
-    assert!(follower.hear().await.contains("metric_update"));
+    listening.publish(&[(UP, 2.0)]);
+    let heard = follower.hear().await;
+    assert!(heard.contains(r#""value":2,"#), "{heard}");
 }
 
 #[tokio::test]
@@ -664,14 +693,7 @@ async fn a_slow_client_is_told_to_fetch_anew_and_holds_up_no_one() {
     large
         .annotations
         .insert("text".to_owned(), "x".repeat(200_000));
-    let dropped = || {
-        let families = listening.bench.server.metrics();
-        let name = "campanile_websocket_messages_dropped";
-        let family = families
-            .iter()
-            .find(|family| family.name == name || family.name == format!("{name}_total"));
-        family.unwrap().points[0].value
-    };
+    let dropped = || listening.figure("campanile_websocket_messages_dropped");
     // The slow one reads nothing, so that the buffers of its socket fill first, then its queue.
     let mut told = 0;
     while dropped() == 0.0 {
@@ -718,10 +740,74 @@ async fn what_is_published_too_fast_is_made_up_for_by_fetching_anew() {
     );
     listening.publish(&[(UP, 1.0)]);
     assert!(samples.hear().await.contains("metric_update"));
-    assert!(alerts.hears_nothing().await);
+    listening.feed().alert(change(AlertPhase::Firing));
+    let first = alerts.hear().await;
+    assert!(first.contains("firing"), "{first}");
     listening
         .until_shown("campanile_websocket_published_lost_total 3")
         .await;
+}
+
+#[tokio::test]
+async fn nothing_older_than_what_was_lost_is_told_after_it() {
+    let limits = FeedLimits {
+        waiting_rows: 2,
+        ..FeedLimits::default()
+    };
+    let listening = limited(limits).await;
+    let mut follower = Follower::new(&listening).await;
+    follower.subscribe(r#"{"subscription":"alerts"}"#).await;
+    for phase in [
+        AlertPhase::Pending,
+        AlertPhase::Firing,
+        AlertPhase::Resolved,
+    ] {
+        listening.feed().alert(change(phase));
+    }
+    // Over HTTP the alert is gone by now: that it fires must not come after this.
+    check(
+        &follower.hear().await,
+        expect![[r#"{"type":"resynchronize","data":{"dropped":3}}"#]],
+    );
+    listening.feed().alert(change(AlertPhase::Inactive));
+    let next = follower.hear().await;
+    assert!(next.contains("inactive"), "{next}");
+}
+
+#[tokio::test]
+async fn others_have_their_turn_while_a_flood_is_told() {
+    let limits = FeedLimits {
+        queue_messages: 1,
+        ..FeedLimits::default()
+    };
+    let listening = limited(limits).await;
+    let mut follower = Follower::new(&listening).await;
+    let dropped = || listening.figure("campanile_websocket_messages_dropped");
+    follower.subscribe(r#"{"subscription":"alerts"}"#).await;
+    follower.subscribe(r#"{"subscription":"monitors"}"#).await;
+    let mut before = 0.0;
+    for kind in ["alerts", "monitors"] {
+        for _ in 0..5_000 {
+            match kind {
+                "alerts" => listening.feed().alert(change(AlertPhase::Firing)),
+                _ => listening.feed().monitor(shop().status),
+            }
+        }
+        let turns = std::cell::Cell::new(0);
+        let (some, most) = (before + 10.0, before + 4_500.0);
+        until(|| {
+            let is_between = (some..most).contains(&dropped());
+            turns.set(turns.get() + u32::from(is_between));
+            dropped() >= most
+        })
+        .await;
+        assert!(turns.get() > 0, "{kind}");
+        // The rest, and its last turn.
+        while dropped() > before {
+            before = dropped();
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 #[tokio::test]
