@@ -129,9 +129,10 @@ async fn talk(server: &Server, socket: &mut WebSocket, client: &Arc<Client>) -> 
             }
             metrics.count(Direction::Sent);
         }
-        // A client for which there is always something more is listened to all the same.
+        // A client for which there is always something more is listened to all the same, but not before it has the answer to
+        // its last request: else it could let answers gather without bound.
         let received = tokio::select! {
-            received = socket.recv() => received,
+            received = socket.recv(), if !client.outbox.has_answer() => received,
             () = client.outbox.filled() => continue,
             () = std::future::ready(()), if has_next => continue,
             _ = pings.tick() => {

@@ -2,7 +2,7 @@
 //!
 //! When there is no room, all updates that wait are thrown away, and one `resynchronize` with their number stands in
 //! their place: a client that was too slow needs what is now, not what was. Answers to the client's own requests are
-//! never thrown away; each client has only one request under way, so they are few.
+//! never thrown away. There is only ever one: the client's next request is not read before it is taken.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,8 @@ pub(super) struct Outbox {
 struct Inner {
     messages: VecDeque<Waiting>,
     bytes: usize,
+    /// How many of the messages are answers.
+    answers: usize,
     /// Updates that were thrown away since the client was told so last.
     dropped: u64,
     is_closed: bool,
@@ -94,16 +96,24 @@ impl Outbox {
         put
     }
 
-    /// The next message.
+    /// The next message. An answer that waits first of all goes before `resynchronize`: it is older, and would otherwise
+    /// wait for ever behind one after the other.
     pub(super) fn take(&self) -> Option<Utf8Bytes> {
         let mut inner = self.lock();
-        if inner.dropped > 0 {
+        let is_answer = inner.messages.front().is_some_and(|next| !next.is_update);
+        if inner.dropped > 0 && !is_answer {
             let dropped = std::mem::take(&mut inner.dropped);
             return Some(message::resynchronize(dropped).into());
         }
         let next = inner.messages.pop_front()?;
         inner.bytes -= next.text.len();
+        inner.answers -= usize::from(is_answer);
         Some(next.text)
+    }
+
+    /// Whether an answer waits; no request is to be read then.
+    pub(super) fn has_answer(&self) -> bool {
+        self.lock().answers > 0
     }
 
     /// Waits until there may be a message.
@@ -133,6 +143,7 @@ impl Outbox {
 impl Inner {
     fn add(&mut self, text: Utf8Bytes, is_update: bool) {
         self.bytes += text.len();
+        self.answers += usize::from(!is_update);
         self.messages.push_back(Waiting { text, is_update });
     }
 
@@ -155,6 +166,7 @@ mod tests {
 
     const MESSAGES_MAX: usize = 4;
     const BYTES_MAX: usize = 20;
+    const LONGEST: usize = 11;
 
     #[derive(Clone, Debug)]
     enum Step {
@@ -166,8 +178,8 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            4 => (1..12_usize).prop_map(Step::Put),
-            1 => (1..12_usize).prop_map(Step::Answer),
+            4 => (1..=LONGEST).prop_map(Step::Put),
+            1 => (1..=LONGEST).prop_map(Step::Answer),
             1 => (1..3_u64).prop_map(Step::Lose),
             3 => Just(Step::Take),
         ]
@@ -201,6 +213,8 @@ mod tests {
                             dropped += count;
                         }
                     }
+                    // As the connection does: a request is read only when the answer to the last one is taken.
+                    Step::Answer(_) if outbox.has_answer() => {}
                     Step::Answer(length) => {
                         let text = text(length, number);
                         outbox.answer(text.clone().into());
@@ -211,7 +225,7 @@ mod tests {
                         dropped += lost + expected.iter().filter(|(_, is_update)| *is_update).count() as u64;
                         expected.retain(|(_, is_update)| !is_update);
                     }
-                    Step::Take if dropped > 0 => {
+                    Step::Take if dropped > 0 && expected.front().is_none_or(|(_, is_update)| *is_update) => {
                         let taken = outbox.take().unwrap();
                         prop_assert_eq!(taken.as_str(), message::resynchronize(dropped));
                         dropped = 0;
@@ -221,8 +235,26 @@ mod tests {
                         prop_assert_eq!(taken, expected.pop_front().map(|(text, _)| text));
                     }
                 }
+                let answers = expected.iter().filter(|(_, is_update)| !is_update).count();
+                prop_assert_eq!(outbox.has_answer(), answers > 0);
+                let inner = outbox.lock();
+                prop_assert!(inner.messages.len() <= MESSAGES_MAX + 1);
+                prop_assert!(inner.bytes <= BYTES_MAX + LONGEST);
             }
         }
+    }
+
+    #[test]
+    fn an_answer_goes_however_fast_updates_are_lost() {
+        let outbox = Outbox::new(MESSAGES_MAX, BYTES_MAX);
+        outbox.answer("answer".into());
+        let mut taken = Vec::new();
+        for _ in 0..2 {
+            outbox.lose(1);
+            taken.extend(outbox.take());
+        }
+        let taken: Vec<&str> = taken.iter().map(Utf8Bytes::as_str).collect();
+        assert_eq!(taken, ["answer", &message::resynchronize(2)]);
     }
 
     #[test]

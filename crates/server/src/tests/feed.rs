@@ -93,6 +93,22 @@ impl Listening {
         family.unwrap().points[0].value
     }
 
+    /// Messages to and from all clients so far.
+    fn messages(&self) -> (f64, f64) {
+        let families = self.bench.server.metrics();
+        let mut families = families.iter();
+        let family = families.find(|it| {
+            it.name.starts_with("campanile_websocket_messages") && !it.name.contains("dropped")
+        });
+        let count = |direction: &str| {
+            let mut points = family.unwrap().points.iter();
+            let point =
+                points.find(|point| point.labels.iter().any(|(_, value)| value == direction));
+            point.map_or(0.0, |point| point.value)
+        };
+        (count("sent"), count("received"))
+    }
+
     /// Publishes samples as if all of them had been accepted.
     fn publish(&self, samples: &[(Pairs<'_>, f64)]) {
         self.publish_but(samples, Appended::default());
@@ -719,6 +735,50 @@ async fn a_slow_client_is_told_to_fetch_anew_and_holds_up_no_one() {
     listening.feed().alert(change(AlertPhase::Resolved));
     for follower in [&mut slow, &mut quick] {
         assert!(follower.hear().await.contains("resolved"));
+    }
+}
+
+#[tokio::test]
+async fn no_request_is_read_before_the_answer_to_the_last_one_is_sent() {
+    let limits = FeedLimits {
+        queue_bytes: 64 << 20,
+        ..FeedLimits::default()
+    };
+    let listening = limited(limits).await;
+    let mut slow = Follower::new(&listening).await;
+    let mut quick = Follower::new(&listening).await;
+    for follower in [&mut slow, &mut quick] {
+        follower
+            .subscribe(r#"{"subscription":"alerts","id":"a"}"#)
+            .await;
+    }
+    // The first does not fit into the buffers of the slow one's socket, so that all others wait behind it.
+    let mut large = change(AlertPhase::Firing);
+    let text = "x".repeat(12 << 20);
+    large.annotations.insert("text".to_owned(), text);
+    listening.feed().alert(large);
+    for _ in 0..200 {
+        listening.feed().alert(change(AlertPhase::Firing));
+    }
+    for _ in 0..201 {
+        assert!(quick.hear().await.contains("firing"));
+    }
+    for _ in 0..50 {
+        slow.say(r#"{"type":"ping"}"#).await;
+    }
+    let mut looks = 0;
+    for _ in 0..201 {
+        assert!(slow.hear().await.contains("firing"));
+        // Both clients: two answers and all alerts sent, two subscriptions received.
+        let (sent, received) = listening.messages();
+        if sent < 2.0 + 2.0 * 201.0 {
+            looks += 1;
+            assert!(received <= 2.0 + 1.0, "{received}");
+        }
+    }
+    assert!(looks > 0);
+    for _ in 0..50 {
+        assert_eq!(slow.hear().await, r#"{"type":"pong"}"#);
     }
 }
 
