@@ -30,7 +30,9 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Pause after a failed accept, which mostly means that the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until shutdown, then drains.
+/// Accepts until shutdown or until the live feed's hub ends, then drains.
+///
+/// Errors: the hub ended although nobody asked it to.
 pub(crate) async fn run(
     server: Server,
     listener: TcpListener,
@@ -42,17 +44,24 @@ pub(crate) async fn run(
     let slots = Arc::new(Semaphore::new(server.config().connections_max));
     let crowded = Arc::new(Notify::new());
     let mut connections = JoinSet::new();
+    // Connections end also when the hub does, although nobody asked for that.
+    let ending = shutdown.child_token();
     let mut hub = JoinSet::new();
-    hub.spawn(feed::run(server.clone(), shutdown.clone()));
+    hub.spawn(feed::run(server.clone(), ending.clone()));
+    let mut outcome = Ok(());
     let mut can_accept = true;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
+            Some(ended) = hub.join_next() => {
+                outcome = hub_ended(ended, &shutdown);
+                break;
+            }
             Some(ended) = connections.join_next() => report_panic(ended),
             accepted = accept(&listener, &slots, &crowded) => match accepted {
                 Ok((stream, slot)) => {
                     can_accept = true;
-                    let stop = Stop { shutdown: shutdown.clone(), crowded: crowded.clone() };
+                    let stop = Stop { shutdown: ending.clone(), crowded: crowded.clone() };
                     let served = serve(server.clone(), router.clone(), stream, stop);
                     connections.spawn(async move {
                         served.await;
@@ -69,13 +78,23 @@ pub(crate) async fn run(
             },
         }
     }
+    ending.cancel();
     server.start_draining();
     drop(listener);
     drain(&server, connections).await;
     while let Some(ended) = hub.join_next().await {
-        report_panic(ended);
+        outcome = outcome.and(hub_ended(ended, &shutdown));
     }
-    Ok(())
+    outcome
+}
+
+/// What it means that the hub has ended: without it, clients of the live feed would wait for ever, and nobody would know.
+fn hub_ended(ended: Result<(), JoinError>, shutdown: &CancellationToken) -> io::Result<()> {
+    match ended {
+        Ok(()) if shutdown.is_cancelled() => Ok(()),
+        Ok(()) => Err(io::Error::other("the live feed ended by itself")),
+        Err(error) => Err(io::Error::other(format!("the live feed ended: {error}"))),
+    }
 }
 
 /// Accepts a connection when there is room. When there is none, those that lie idle have to go: otherwise whoever

@@ -64,6 +64,9 @@ pub struct FeedLimits {
     pub client_subscriptions: usize,
     /// Different queries that are kept evaluated: each costs as much as a person who reloads all the time.
     pub live_queries: usize,
+    /// Different names and labels of samples that are asked for: each may take every sample, which is then written once
+    /// more. Pages ask for the same few.
+    pub sample_topics: usize,
     /// Bytes of a message of a client; the longest is a query, which a person has written.
     pub request_bytes: usize,
     /// Messages that wait for one client: some seconds of everything, after which a page rather fetches anew.
@@ -80,6 +83,7 @@ impl Default for FeedLimits {
             clients: 1000,
             client_subscriptions: 32,
             live_queries: 100,
+            sample_topics: 200,
             request_bytes: 64 << 10,
             queue_messages: 256,
             queue_bytes: 1 << 20,

@@ -71,7 +71,8 @@ impl Server {
     /// Answers on `listener` until `shutdown` is cancelled; then it is no longer ready, takes no new connection and
     /// lets what runs come to its end, for at most `drain_timeout`.
     ///
-    /// When it returns, no append is under way any more. Errors: the listener's address cannot be read.
+    /// When it returns, no append is under way any more. Errors: the listener's address cannot be read;
+    /// the live feed ended, and with it the server, although nobody asked it to.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
         connection::run(self, listener, shutdown).await
     }

@@ -134,6 +134,11 @@ impl Groups {
         self.by_topic.contains_key(topic)
     }
 
+    /// How many different topics ask for samples.
+    pub(super) fn sample_topics(&self) -> usize {
+        self.by_name.values().map(Vec::len).sum()
+    }
+
     /// Whether anyone asks for what is published as `kind`.
     pub(super) fn wants(&self, kind: Kind) -> bool {
         let mut topics = self.groups.values().map(|group| &group.topic);

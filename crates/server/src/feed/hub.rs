@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::Timestamp;
 use promql::Expr;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::groups::{self, Client, GroupNumber, Groups};
@@ -75,7 +75,7 @@ pub(crate) async fn run(server: Server, shutdown: CancellationToken) {
             () = shutdown.cancelled() => break,
             Some(command) = orders.commands.recv() => hub.obey(command),
             Some(leave) = orders.leaves.recv() => hub.forget(&leave),
-            Some(ended) = hub.evaluations.join_next() => hub.finish(ended),
+            Some(ended) = hub.evaluations.join_next_with_id() => hub.finish(ended),
             () = feed.shared.news.notified(), if !has_news => has_news = true,
             () = &mut pause, if has_news => {
                 has_news = false;
@@ -93,12 +93,7 @@ struct Hub {
     groups: Groups,
     samples: Samples,
     live: Live,
-    evaluations: JoinSet<Evaluated>,
-}
-
-struct Evaluated {
-    group: GroupNumber,
-    update: Update,
+    evaluations: JoinSet<Update>,
 }
 
 impl Hub {
@@ -174,6 +169,15 @@ impl Hub {
             return Err(ApiError::unavailable(format!(
                 "{} queries, as many as are allowed, are kept evaluated: ask over HTTP instead",
                 limits.live_queries
+            )));
+        }
+        if kind == Some(Kind::Samples)
+            && self.groups.sample_topics() >= limits.sample_topics
+            && !self.groups.contains(&topic)
+        {
+            return Err(ApiError::unavailable(format!(
+                "{} different names and labels of samples, as many as are allowed, are followed: ask over HTTP instead",
+                limits.sample_topics
             )));
         }
         let answer = topic.clone();
@@ -256,31 +260,26 @@ impl Hub {
 
     fn start_due(&mut self) {
         let (server, evaluations) = (&self.server, &mut self.evaluations);
-        self.live
-            .start_due(server.clock().now(), |group, query, at| {
-                let (text, expression) = (query.text.clone(), query.expression.clone());
-                let evaluate = evaluate(server.clone(), text, expression, at);
-                evaluations.spawn(async move {
-                    let update = evaluate.await;
-                    Evaluated { group, update }
-                })
-            });
+        self.live.start_due(server.clock().now(), |query, at| {
+            let (text, expression) = (query.text.clone(), query.expression.clone());
+            evaluations.spawn(evaluate(server.clone(), text, expression, at))
+        });
     }
 
-    fn finish(&mut self, ended: Result<Evaluated, JoinError>) {
-        let evaluated = match ended {
-            Ok(evaluated) => evaluated,
+    fn finish(&mut self, ended: Result<(Id, Update), JoinError>) {
+        let (task, update) = match ended {
+            Ok(ended) => ended,
             // Nobody asks for it any more.
             Err(error) if error.is_cancelled() => return,
             Err(error) => {
                 tracing::error!(%error, "a live query ended in a panic");
-                return;
+                let told = ApiError::internal("the server made a mistake, see its log");
+                (error.id(), Update::error(&told))
             }
         };
-        if self.live.finish(evaluated.group, &evaluated.update) {
+        if let Some(group) = self.live.finish(task, &update) {
             let metrics = &self.server.own().feed;
-            self.groups
-                .tell(evaluated.group, &evaluated.update, metrics);
+            self.groups.tell(group, &update, metrics);
         }
         self.start_due();
     }

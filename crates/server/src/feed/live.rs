@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 use promql::Expr;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, Id};
 
 use super::groups::GroupNumber;
 use super::message::Update;
@@ -71,11 +71,11 @@ impl Live {
         query.last.as_ref().filter(|_| query.running.is_none())
     }
 
-    /// Starts what is due: `start` gets the group, the query and the moment.
+    /// Starts what is due: `start` gets the query and the moment.
     pub(super) fn start_due(
         &mut self,
         now: Timestamp,
-        mut start: impl FnMut(GroupNumber, &Query, Timestamp) -> AbortHandle,
+        mut start: impl FnMut(&Query, Timestamp) -> AbortHandle,
     ) {
         let free = AT_ONCE.saturating_sub(self.running());
         // Those that have waited longest go first, else the last ones would never have their turn.
@@ -85,22 +85,23 @@ impl Live {
             .filter(|(_, query)| query.running.is_none() && query.is_due(now))
             .collect();
         due.sort_by_key(|(_, query)| query.next);
-        for (group, query) in due.into_iter().take(free) {
+        for (_, query) in due.into_iter().take(free) {
             let slot = now.as_millis().div_euclid(query.step);
             let at = Timestamp::from_millis(slot * query.step);
             query.next = Timestamp::from_millis((slot + 1).saturating_mul(query.step));
-            query.running = Some(start(*group, query, at));
+            query.running = Some(start(query, at));
         }
     }
 
-    /// Takes in what an evaluation has given; false if nobody asks for it any more.
-    pub(super) fn finish(&mut self, group: GroupNumber, update: &Update) -> bool {
-        let Some(query) = self.queries.get_mut(&group) else {
-            return false;
-        };
+    /// Takes in what an evaluation, known by its task, has come to; the group that asks for it, none if none does any more.
+    pub(super) fn finish(&mut self, task: Id, update: &Update) -> Option<GroupNumber> {
+        let is_it = |running: &AbortHandle| running.id() == task;
+        let mut queries = self.queries.iter_mut();
+        let (group, query) =
+            queries.find(|(_, query)| query.running.as_ref().is_some_and(is_it))?;
         query.running = None;
         query.last = Some(update.clone());
-        true
+        Some(*group)
     }
 
     /// How long nothing is due; none if there is nothing to wait for.
@@ -130,5 +131,47 @@ impl Query {
     fn is_due(&self, now: Timestamp) -> bool {
         let ahead = self.next.as_millis().saturating_sub(now.as_millis());
         ahead <= 0 || ahead > self.step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::error::ApiError;
+
+    #[tokio::test]
+    async fn queries_go_on_after_evaluations_that_ended_in_a_panic() {
+        let mut live = Live::default();
+        let queries = AT_ONCE as u64 + 1;
+        for group in 0..queries {
+            let expression = Arc::new(promql::parse("up").unwrap());
+            live.add(
+                group,
+                &group.to_string(),
+                expression,
+                Duration::from_secs(5),
+            );
+        }
+        let mut evaluations = JoinSet::new();
+        let mut started = Vec::new();
+        let now = Timestamp::from_millis(7_000);
+        for _ in 0..3 {
+            live.start_due(now, |query, _| {
+                started.push(query.text.to_string());
+                evaluations.spawn(async { panic!("as the test wants it") })
+            });
+            while let Some(ended) = evaluations.join_next().await {
+                let panicked: tokio::task::JoinError = ended.map(|(): ()| ()).unwrap_err();
+                let update = Update::error(&ApiError::internal("a mistake"));
+                assert!(live.finish(panicked.id(), &update).is_some());
+                assert!(live.finish(panicked.id(), &update).is_none());
+            }
+        }
+        // Four at once, then the last one, and nobody twice in a step.
+        let all: Vec<String> = (0..queries).map(|group| group.to_string()).collect();
+        assert_eq!(started, all);
+        assert_eq!(live.wait(now), Some(Duration::from_secs(1)));
     }
 }

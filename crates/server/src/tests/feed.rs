@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{Appended, Labels, RejectReason, Rejected, SampleBatch, Timestamp, stale_marker};
+use model::{
+    Appended, KeyEncoding, Labels, RejectReason, Rejected, Row, SampleBatch, Timestamp,
+    stale_marker,
+};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -564,6 +567,7 @@ async fn subscriptions_queries_and_clients_are_limited() {
         clients: 1,
         client_subscriptions: 2,
         live_queries: 1,
+        sample_topics: 1,
         request_bytes: 1000,
         ..FeedLimits::default()
     };
@@ -609,6 +613,31 @@ async fn subscriptions_queries_and_clients_are_limited() {
         refused.contains("a client may have 2 subscriptions"),
         "{refused}"
     );
+
+    follower
+        .ask(r#"{"type":"unsubscribe","data":{"id":"2"}}"#)
+        .await;
+    let metrics = r#"{"subscription":"metrics","name":"up"}"#;
+    follower.subscribe(metrics).await;
+    follower
+        .ask(r#"{"type":"unsubscribe","data":{"id":"1"}}"#)
+        .await;
+    let refused = follower
+        .ask(r#"{"type":"subscribe","data":{"subscription":"metrics","name":"down"}}"#)
+        .await;
+    assert!(
+        refused.contains("1 different names and labels of samples, as many as are allowed"),
+        "{refused}"
+    );
+    // An equal one costs nothing more, and the place is free again when nobody asks any more.
+    follower.subscribe(metrics).await;
+    for id in ["1", "2"] {
+        let text = format!(r#"{{"type":"unsubscribe","data":{{"id":"{id}"}}}}"#);
+        follower.ask(&text).await;
+    }
+    follower
+        .subscribe(r#"{"subscription":"metrics","name":"down"}"#)
+        .await;
 
     let long = format!(r#"{{"type":"ping","data":"{}"}}"#, "x".repeat(1000));
     let end = follower.ask(&long).await;
@@ -889,6 +918,48 @@ async fn a_shutdown_is_told_to_clients() {
     let ended = tokio::time::timeout(PATIENCE, listening.tasks.join_next()).await;
     ended.unwrap().unwrap().unwrap().unwrap();
     drop(silent);
+}
+
+#[tokio::test]
+async fn a_server_whose_feed_has_died_ends_with_an_error() {
+    let mut listening = listening().await;
+    let mut follower = Follower::new(&listening).await;
+    follower.subscribe(r#"{"subscription":"metrics"}"#).await;
+    let row = Row {
+        key: &[],
+        timestamp: Timestamp::from_millis(NOW),
+        value: 1.0,
+    };
+    let batch = SampleBatch {
+        encoding: KeyEncoding {
+            id: u8::MAX,
+            decode: |_| panic!("as the test wants it"),
+        },
+        rows: vec![row],
+    };
+    listening.feed().samples(&batch, &Appended::default());
+    check(
+        &follower.hear().await,
+        expect!["closed 1001: the server stops"],
+    );
+    let ended = tokio::time::timeout(PATIENCE, listening.tasks.join_next()).await;
+    let error = ended.unwrap().unwrap().unwrap().unwrap_err().to_string();
+    assert!(error.starts_with("the live feed ended: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_feed_serves_one_server() {
+    let listening = listening().await;
+    // Its hub has begun.
+    Follower::new(&listening)
+        .await
+        .subscribe(r#"{"subscription":"alerts"}"#)
+        .await;
+    let second = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listening.bench.server.clone();
+    let ended = tokio::time::timeout(PATIENCE, server.run(second, listening.shutdown.clone()));
+    let error = ended.await.unwrap().unwrap_err();
+    check(&error.to_string(), expect!["the live feed ended by itself"]);
 }
 
 /// A connection that has become a WebSocket and then reads nothing.
