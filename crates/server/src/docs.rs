@@ -113,7 +113,8 @@ pub(crate) async fn page(State(server): State<Server>) -> Response {
         page.push_str(methods);
         page.push_str("<td><code>");
         if methods.starts_with("GET") && !path.contains('{') {
-            page.push_str("<a href=\"");
+            // Relative, so that it holds below a path of a proxy; an empty one would lead back here.
+            page.push_str("<a href=\"./");
             page.push_str(&path[1..]);
             page.push_str("\">");
             page.push_str(path);

@@ -78,6 +78,9 @@ pub(crate) fn beside_the_page(request: &Request) -> Option<Response> {
     if !reads || name.contains('/') {
         return None;
     }
+    if name == DOCUMENT {
+        return document(request.headers()).ok();
+    }
     if let Some(file) = send(name, request.headers(), Keep::UntilChanged) {
         return Some(file);
     }
@@ -85,8 +88,12 @@ pub(crate) fn beside_the_page(request: &Request) -> Option<Response> {
     if !accepted.contains("text/html") {
         return None;
     }
-    let mut document = document(request.headers()).ok()?;
+    // What a browser has of another path says nothing of this one: it gets all of it, and no tag to ask with again.
+    let mut headers = request.headers().clone();
+    headers.remove(header::IF_NONE_MATCH);
+    let mut document = document(&headers).ok()?;
     *document.status_mut() = StatusCode::NOT_FOUND;
+    document.headers_mut().remove(header::ETAG);
     Some(document)
 }
 

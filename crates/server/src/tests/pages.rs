@@ -38,8 +38,13 @@ async fn each_page_is_the_same_document_which_runs_nothing_foreign() {
         assert!(policy.contains(&format!("{part};")), "{policy}");
     }
     assert!(!policy.contains("unsafe"), "{policy}");
-    for path in crate::pages::PATHS {
-        assert_eq!(get(&bench, path, &[]).await.body, home.body, "{path}");
+    let by_its_name = ["/index.html"];
+    for path in crate::pages::PATHS.into_iter().chain(by_its_name) {
+        let answer = get(&bench, path, &[]).await;
+        assert_eq!(answer.body, home.body, "{path}");
+        for name in ["content-security-policy", "referrer-policy"] {
+            assert_eq!(answer.header(name), home.header(name), "{path} {name}");
+        }
     }
 }
 
@@ -106,6 +111,11 @@ async fn a_person_on_a_wrong_path_gets_a_page_and_a_program_an_error() {
     let page = get(&bench, "/montiors", &[("accept", "text/html,*/*")]).await;
     assert_eq!(page.status, 404);
     assert!(page.text().contains("<html"));
+    assert_eq!(page.header("etag"), "");
+    let tag = get(&bench, "/", &[]).await.header("etag").to_owned();
+    let headers = [("accept", "text/html"), ("if-none-match", &*tag)];
+    let again = get(&bench, "/montiors", &headers).await;
+    assert_eq!((again.status, &again.body), (page.status, &page.body));
     for path in [
         "/montiors",
         "/assets/nothing.js",

@@ -56,6 +56,24 @@ async fn the_page_lists_routes_that_exist() {
 }
 
 #[tokio::test]
+async fn the_links_of_the_page_lead_to_what_they_name() {
+    let page = Bench::new().get("/docs").await;
+    let mut links = page.text().split("<a href=\"").skip(1);
+    let mut paths = Vec::new();
+    while let Some((target, rest)) = links.next().and_then(|link| link.split_once("\">")) {
+        let text = rest.split('<').next().unwrap();
+        if text.starts_with('/') {
+            // The page has one level, as the browser reads it.
+            assert_eq!(target, format!(".{text}"));
+            paths.push(text);
+        }
+    }
+    for path in ["/", "/docs", "/metrics", "/api/v1/alerts"] {
+        assert!(paths.contains(&path), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_head_request_has_no_body() {
     let request = Request::head("/health").body(Body::empty()).unwrap();
     let answer = Bench::new().send(request).await;
