@@ -73,6 +73,16 @@ fn without_port(authority: &str) -> &str {
     port.map_or(authority, |colon| &authority[..colon])
 }
 
+/// An authority as browsers write it: without the port that its scheme has anyway.
+fn without_default_port<'a>(scheme: &str, authority: &'a str) -> &'a str {
+    let port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return authority,
+    };
+    authority.strip_suffix(port).unwrap_or(authority)
+}
+
 /// Whether it is asked how the server is: a busy server that did not answer that would be restarted.
 pub(crate) fn is_probe(path: &str) -> bool {
     path.starts_with("/health") || matches!(path, "/-/healthy" | "/-/ready")
@@ -80,8 +90,8 @@ pub(crate) fn is_probe(path: &str) -> bool {
 
 /// Refuses what a page of another site has opened, for a way that gives answers: no browser keeps those from it.
 ///
-/// Behind a proxy that does not pass on `Host`, the page's site is that of the external URL. A proxy may also have cut the
-/// port from `Host`; then the name alone is compared.
+/// The ports count: what else listens on this machine is another site. Behind a proxy that does not pass on `Host`, or not
+/// its port, the page's site is that of the external URL.
 pub(crate) fn require_same_origin(server: &Server, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
@@ -94,9 +104,9 @@ pub(crate) fn require_same_origin(server: &Server, headers: &HeaderMap) -> Resul
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
     let named = named.unwrap_or("");
-    let own = origin.split_once("://").map_or("", |(_, own)| own);
-    let is_same = own.eq_ignore_ascii_case(named)
-        || (without_port(named) == named && without_port(own).eq_ignore_ascii_case(named));
+    let (scheme, own) = origin.split_once("://").unwrap_or_default();
+    let is_same =
+        without_default_port(scheme, own).eq_ignore_ascii_case(without_default_port(scheme, named));
     if is_same && !named.is_empty() {
         return Ok(());
     }
@@ -109,7 +119,7 @@ pub(crate) fn require_same_origin(server: &Server, headers: &HeaderMap) -> Resul
 /// Where people reach the server, if that is not its own address.
 #[derive(Debug, Default)]
 pub(crate) struct ExternalUrl {
-    /// Scheme, host and port, such as `https://watch.example.org`; empty if there is none.
+    /// Scheme, host and port, such as `https://watch.example.org`, as a browser writes it; empty if there is none.
     origin: String,
 }
 
@@ -118,7 +128,10 @@ impl ExternalUrl {
     pub(crate) fn new(url: &str) -> Self {
         let uri: Uri = url.parse().unwrap_or_default();
         let origin = match (uri.scheme_str(), uri.authority()) {
-            (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
+            (Some(scheme), Some(authority)) => {
+                let authority = without_default_port(scheme, authority.as_str());
+                format!("{scheme}://{authority}")
+            }
             _ => String::new(),
         };
         Self { origin }

@@ -111,6 +111,60 @@ async fn the_host_of_the_external_url_is_an_own_name() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_port_is_of_another_site() {
+    let bench = Bench::new();
+    for (external, host, origin, is_welcome) in [
+        ("", "watch.example", "http://watch.example", true),
+        ("", "watch.example", "https://Watch.example", true),
+        ("", "watch.example:443", "https://watch.example", true),
+        ("", "watch.example:9595", "http://watch.example:9595", true),
+        ("", "[::1]:9595", "http://[::1]:9595", true),
+        ("", "[::1]", "http://[::1]", true),
+        ("", "watch.example", "http://watch.example:3000", false),
+        ("", "watch.example", "http://watch.example:443", false),
+        ("", "watch.example:9595", "http://watch.example", false),
+        ("", "watch.example:9595", "http://watch.example:3000", false),
+        ("", "[::1]", "http://[::1]:3000", false),
+        ("", "", "http://", false),
+        (
+            "https://a.example:8443/x",
+            "a.example",
+            "https://a.example:8443",
+            true,
+        ),
+        (
+            "https://a.example:443/",
+            "127.0.0.1:9595",
+            "https://a.example",
+            true,
+        ),
+        (
+            "http://a.example:80",
+            "127.0.0.1:9595",
+            "http://a.example",
+            true,
+        ),
+        (
+            "http://a.example:443",
+            "127.0.0.1:9595",
+            "http://a.example",
+            false,
+        ),
+    ] {
+        bench.server.set_external_url(external);
+        let request = Request::get("/ws/metrics")
+            .header("host", host)
+            .header("origin", origin)
+            .body(Body::empty())
+            .unwrap();
+        // It is no upgrade, which is found out later.
+        let expected = if is_welcome { 400 } else { 403 };
+        let answer = bench.send(request).await;
+        assert_eq!(answer.status, expected, "{external} {host} {origin}");
+    }
+}
+
+#[tokio::test]
 async fn too_many_requests_at_once_are_refused() {
     let bench = Bench::with(Config {
         concurrent_requests: 1,
