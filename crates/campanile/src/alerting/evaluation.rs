@@ -303,24 +303,25 @@ impl Evaluator {
         );
         self.write(&key, &group).await;
         inbox.raise(evaluation.alerts).await;
-        if let Some(slot) = self.slots.get(&key) {
-            let at = group.evaluated_at();
-            let at = at.unwrap_or_else(|| self.around.clock.now());
-            self.publish(Some(&slot.shown.group), Some(&group), at);
-        }
-        if let Some(slot) = self.slots.get_mut(&key) {
-            slot.shown = Arc::new(RuleGroup {
-                group: group.clone(),
-                interval: slot.interval,
-                evaluation_time: took,
-                rule_times,
-            });
-            slot.group = Some(group);
-        }
+        let at = group.evaluated_at();
+        let at = at.unwrap_or_else(|| self.around.clock.now());
+        let Some(slot) = self.slots.get_mut(&key) else {
+            return;
+        };
+        let after = Arc::new(RuleGroup {
+            group: group.clone(),
+            interval: slot.interval,
+            evaluation_time: took,
+            rule_times,
+        });
+        slot.group = Some(group);
+        let before = std::mem::replace(&mut slot.shown, after.clone());
         self.show();
+        self.publish(Some(&before.group), Some(&after.group), at);
     }
 
-    /// Tells the live feed what has become of a group's alerts.
+    /// Tells the live feed what has become of a group's alerts. They have to be shown as they are by then: whoever hears of
+    /// a change may fetch them, and whoever begins to listen only now fetches what he has missed.
     fn publish(&self, before: Option<&Group>, after: Option<&Group>, at: Timestamp) {
         let feed = &self.around.feed;
         if feed.wants_alerts() {
@@ -367,23 +368,28 @@ impl Evaluator {
         self.environment = environment(&self.queries, &self.settings);
         let now = self.around.clock.now();
         let mut before = std::mem::take(&mut self.slots);
+        let shown = before.iter();
+        let shown: Vec<_> = shown
+            .map(|(key, slot)| (key.clone(), slot.shown.clone()))
+            .collect();
         let mut groups = Vec::new();
         for definition in std::mem::take(&mut self.settings.groups) {
             let mut group = Group::new(definition);
-            if let Some(slot) = before.remove(&key(&group)) {
-                if let Some(old) = slot.group {
-                    group.adopt(old);
-                }
-                // Alerts of rules that are gone.
-                self.publish(Some(&slot.shown.group), Some(&group), now);
+            let slot = before.remove(&key(&group));
+            if let Some(old) = slot.and_then(|slot| slot.group) {
+                group.adopt(old);
             }
             groups.push(group);
         }
         self.install(groups);
+        // Alerts of rules and groups that are gone.
+        for (key, was) in shown {
+            let is = self.slots.get(&key).map(|slot| &slot.shown.group);
+            self.publish(Some(&was.group), is, now);
+        }
         let mut changes = Changes::default();
         for ((file, name), slot) in before {
             changes.delete_state(KIND, &catalog_key(&file, &name));
-            self.publish(Some(&slot.shown.group), None, now);
             let Some(group) = slot.group else { continue };
             let mut ended = Vec::new();
             let alerts = group.end(now, &self.environment, &mut |samples| {

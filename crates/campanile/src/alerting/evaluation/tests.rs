@@ -1,5 +1,7 @@
 //! The loop around groups of rules, when the clock, the store or a query does not behave.
 
+mod told;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::{Labels, Metadata, Scope, SelectedSeries, Selection, SourceError};
