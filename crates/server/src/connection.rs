@@ -39,7 +39,8 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    tracing::info!(%address, "listening");
+    // A terminal lets people open it.
+    tracing::info!(%address, page = %format_args!("http://{address}/"), "listening");
     let router = server.router();
     let slots = Arc::new(Semaphore::new(server.config().connections_max));
     let crowded = Arc::new(Notify::new());
