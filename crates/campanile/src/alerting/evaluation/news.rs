@@ -14,8 +14,8 @@ pub(super) fn changes(
 ) -> Vec<AlertChange> {
     let (before, after) = (active(before), active(after));
     let mut changes = Vec::new();
-    for (labels, (rule, alert)) in &before {
-        if !after.contains_key(labels) {
+    for (key, (rule, alert)) in &before {
+        if !after.contains_key(key) {
             let phase = match alert.state {
                 AlertState::Firing => AlertPhase::Resolved,
                 AlertState::Pending | AlertState::Inactive => AlertPhase::Inactive,
@@ -23,8 +23,8 @@ pub(super) fn changes(
             changes.push(change(rule, alert, phase, Some(at)));
         }
     }
-    for (labels, (rule, alert)) in &after {
-        let is_known = before.get(labels).is_some_and(|(_, known)| {
+    for (key, (rule, alert)) in &after {
+        let is_known = before.get(key).is_some_and(|(_, known)| {
             known.state == alert.state && known.active_at == alert.active_at
         });
         if !is_known {
@@ -38,14 +38,19 @@ pub(super) fn changes(
     changes
 }
 
-fn active(group: Option<&Group>) -> BTreeMap<&Labels, (&Rule, &ActiveAlert)> {
-    let rules = group.into_iter().flat_map(Group::rules);
-    rules
-        .flat_map(|rule| {
-            let alerts = rule.active_alerts();
-            alerts.map(move |alert| (&alert.labels, (rule, alert)))
-        })
-        .collect()
+/// The alerts of a group by their labels. Rules of one name may raise the same ones, which are told apart by their order.
+fn active(group: Option<&Group>) -> BTreeMap<(&Labels, usize), (&Rule, &ActiveAlert)> {
+    let mut active = BTreeMap::new();
+    for rule in group.into_iter().flat_map(Group::rules) {
+        for alert in rule.active_alerts() {
+            let mut key = (&alert.labels, 0);
+            while active.contains_key(&key) {
+                key.1 += 1;
+            }
+            active.insert(key, (rule, alert));
+        }
+    }
+    active
 }
 
 fn change(
@@ -129,6 +134,18 @@ groups:
         assert_eq!(evaluate(&mut group, 150), []);
         assert_eq!(evaluate(&mut group, 200), [said("Later", "firing", false)]);
         assert_eq!(evaluate(&mut group, 300), [said("Later", "resolved", true)]);
+        assert_eq!(evaluate(&mut group, 330), []);
+    }
+
+    #[test]
+    fn of_two_alerts_with_equal_labels_each_is_told() {
+        let twice = RULES.replace("Later", "Now").replace(", for: 1m", "");
+        let source = document::Source::new("test.yml", &twice);
+        let mut group = Group::new(rules::parse(&source).unwrap().remove(0));
+        let firing = said("Now", "firing", false);
+        assert_eq!(evaluate(&mut group, 120), [firing.clone(), firing]);
+        assert_eq!(evaluate(&mut group, 150), []);
+        assert_eq!(evaluate(&mut group, 300), [said("Now", "resolved", true)]);
         assert_eq!(evaluate(&mut group, 330), []);
     }
 
