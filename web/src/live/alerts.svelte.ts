@@ -5,6 +5,7 @@ import { Loaded } from '../load.svelte';
 import { follow } from './changes';
 import type { AlertMessage } from './messages';
 import { socket } from './socket.svelte';
+import { whileUsed } from './used';
 
 // When a rule begins to fire for everything, thousands of messages come at once; they are shown together.
 const GATHER_MS = 100;
@@ -19,30 +20,23 @@ class Alerts {
   #waiting: AlertMessage[] = [];
   #gather: ReturnType<typeof setTimeout> | undefined;
   #again: ReturnType<typeof setTimeout> | undefined;
-  #users = 0;
-  #stop: (() => void) | null = null;
 
   /** Keeps them up to date until the returned function is called. */
-  use = (): (() => void) => {
-    this.#users += 1;
-    if (this.#users === 1) {
-      this.#stop = socket.subscribe<AlertMessage>(
-        { subscription: 'alerts' },
-        { message: (alert) => this.#receive(alert), refresh: () => this.#refresh() },
-      );
-      void this.loaded.run();
-    }
+  use = whileUsed(() => {
+    const stop = socket.subscribe<AlertMessage>(
+      { subscription: 'alerts' },
+      { message: (alert) => this.#receive(alert), refresh: () => this.#refresh() },
+    );
+    void this.loaded.run();
     return () => {
-      this.#users -= 1;
-      if (this.#users > 0) return;
-      this.#stop?.();
+      stop();
       this.loaded.stop();
       clearTimeout(this.#gather);
       clearTimeout(this.#again);
       this.#gather = this.#again = undefined;
       this.#waiting = [];
     };
-  };
+  });
 
   /** What waits is older than what is fetched now. */
   #refresh(): void {

@@ -7,6 +7,7 @@ import { fetchMonitors, type Monitor } from '../api/monitors';
 import { Loaded } from '../load.svelte';
 import type { MonitorMessage } from './messages';
 import { socket } from './socket.svelte';
+import { whileUsed } from './used';
 
 // As often as an eye follows; more only costs battery.
 const GATHER_MS = 500;
@@ -27,30 +28,23 @@ class Monitors {
   #gatherAt = 0;
   #next: ReturnType<typeof setTimeout> | undefined;
   #nextAt = 0;
-  #users = 0;
-  #stop: (() => void) | null = null;
 
   /** Keeps them up to date until the returned function is called. */
-  use = (): (() => void) => {
-    this.#users += 1;
-    if (this.#users === 1) {
-      this.#stop = socket.subscribe<MonitorMessage>(
-        { subscription: 'monitors' },
-        { message: (message) => this.#receive(message), refresh: this.#refresh },
-      );
-      this.#fetch();
-    }
+  use = whileUsed(() => {
+    const stop = socket.subscribe<MonitorMessage>(
+      { subscription: 'monitors' },
+      { message: (message) => this.#receive(message), refresh: () => this.#refresh() },
+    );
+    this.#fetch();
     return () => {
-      this.#users -= 1;
-      if (this.#users > 0) return;
-      this.#stop?.();
+      stop();
       this.loaded.stop();
       clearTimeout(this.#gather);
       clearTimeout(this.#next);
       this.#gather = undefined;
       this.#waiting.clear();
     };
-  };
+  });
 
   #fetch = (): void => {
     this.#fetchNext();
