@@ -392,15 +392,19 @@ fn ports(
     }
 }
 
+/// The catalog, as long as the rooms stand.
+fn catalog(rooms: &Weak<Rooms>) -> Result<Catalog, String> {
+    let rooms = rooms.upgrade().ok_or("the program is starting")?;
+    Ok(rooms.alerting.catalog().clone())
+}
+
 /// Asks the journal for entries, as long as the rooms stand.
 fn notifications(rooms: &Weak<Rooms>) -> server::Notifications {
     let rooms = rooms.clone();
     Arc::new(move |query| {
-        let catalog = rooms
-            .upgrade()
-            .map(|rooms| rooms.alerting.catalog().clone());
+        let catalog = catalog(&rooms);
         Box::pin(async move {
-            let catalog = catalog.ok_or("the program is starting")?;
+            let catalog = catalog?;
             let found = catalog.notifications(&query).await;
             found.map_err(|error| error.to_string())
         })
@@ -411,11 +415,9 @@ fn notifications(rooms: &Weak<Rooms>) -> server::Notifications {
 fn transitions(rooms: &Weak<Rooms>) -> server::Transitions {
     let rooms = rooms.clone();
     Arc::new(move |monitor, limit| {
-        let catalog = rooms
-            .upgrade()
-            .map(|rooms| rooms.alerting.catalog().clone());
+        let catalog = catalog(&rooms);
         Box::pin(async move {
-            let catalog = catalog.ok_or("the program is starting")?;
+            let catalog = catalog?;
             let rows = catalog.transitions(&monitor, Timestamp::MIN, Timestamp::MAX, limit);
             let rows = rows.await.map_err(|error| error.to_string())?;
             Ok(rows.iter().filter_map(monitoring::transition).collect())

@@ -4,7 +4,7 @@
 //! has taken. So what retries or a clock that was set back say later overrules what was said first, and nothing counts twice.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 

@@ -149,6 +149,13 @@ impl Drop for Browser {
 impl Page {
     /// Carries out a command of the DevTools and gives its result.
     pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
+        let mut answer = self.exchange(method, parameters);
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].take()
+    }
+
+    /// Sends a command and waits for its answer, which may be that it failed.
+    fn exchange(&mut self, method: &str, parameters: Value) -> Value {
         self.last_id += 1;
         let id = self.last_id;
         let command = json!({"id": id, "method": method, "params": parameters});
@@ -161,10 +168,9 @@ impl Page {
             let Message::Text(text) = message else {
                 continue;
             };
-            let mut message: Value = serde_json::from_str(&text).unwrap();
+            let message: Value = serde_json::from_str(&text).unwrap();
             if message["id"] == id {
-                assert!(message["error"].is_null(), "{method}: {message}");
-                return message["result"].take();
+                return message;
             }
             self.complaints.extend(complaint(&message));
         }
@@ -199,8 +205,9 @@ impl Page {
         );
         let parameters = json!({"expression": look, "awaitPromise": true, "returnByValue": true});
         for _ in 0..PATIENCE.as_secs() / 2 {
-            let looked = self.try_call("Runtime.evaluate", parameters.clone());
-            if looked["result"]["value"] == true {
+            // A navigation takes the promise away, which is a failure of the command and not of the test.
+            let looked = self.exchange("Runtime.evaluate", parameters.clone());
+            if looked["result"]["result"]["value"] == true {
                 return;
             }
         }
@@ -209,26 +216,6 @@ impl Page {
             "it is still not so that {expression}; the page says: {text}; complaints: {:?}",
             self.complaints
         );
-    }
-
-    /// As [`Page::call`], but a failure, such as a navigation that took the promise away, is an empty result.
-    fn try_call(&mut self, method: &str, parameters: Value) -> Value {
-        self.last_id += 1;
-        let id = self.last_id;
-        let command = json!({"id": id, "method": method, "params": parameters});
-        self.socket
-            .send(Message::text(command.to_string()))
-            .unwrap();
-        loop {
-            let Message::Text(text) = self.socket.read().unwrap() else {
-                continue;
-            };
-            let mut message: Value = serde_json::from_str(&text).unwrap();
-            if message["id"] == id {
-                return message["result"].take();
-            }
-            self.complaints.extend(complaint(&message));
-        }
     }
 
     /// Clicks the middle of the first element that fits a selector, as a mouse does.

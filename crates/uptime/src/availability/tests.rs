@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn at(millis: i64) -> Timestamp {
+pub(crate) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
@@ -69,7 +69,7 @@ fn the_ratio_is_of_the_time_that_is_known() {
     assert_eq!(Availability::default().ratio(), None);
 }
 
-fn state() -> impl Strategy<Value = State> {
+pub(crate) fn state() -> impl Strategy<Value = State> {
     prop_oneof![
         Just(State::Up),
         Just(State::Down),

@@ -5,20 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::availability::tests::{at, state};
 use crate::{Transition, availability};
-
-fn at(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
-fn state() -> impl Strategy<Value = State> {
-    prop_oneof![
-        Just(State::Up),
-        Just(State::Down),
-        Just(State::Unknown),
-        Just(State::Pending)
-    ]
-}
 
 proptest! {
     #[test]

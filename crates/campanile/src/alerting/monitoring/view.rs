@@ -30,7 +30,6 @@ struct Shown {
 pub(super) struct Past {
     history: Arc<History>,
     last_transition: Option<Arc<Transition>>,
-    cause: Arc<str>,
     pub(super) last_check: Option<LastCheck>,
 }
 
@@ -132,18 +131,21 @@ fn change(outage: &Alert, phase: AlertPhase, resolved_at: Option<Timestamp>) -> 
 
 fn entry((monitor, memory, past): (&Arc<Monitor>, &Memory, Option<&Past>)) -> (Arc<str>, Shown) {
     let outage = memory.outage.as_ref().filter(|outage| outage.lasts());
+    let last_transition = past.and_then(|past| past.last_transition.clone());
     let status = MonitorStatus {
         monitor: monitor.clone(),
         state: memory.state,
         since: memory.since,
-        cause: past.map(|past| past.cause.clone()).unwrap_or_default(),
+        cause: last_transition
+            .as_ref()
+            .map_or_else(Arc::default, |last| last.cause.as_str().into()),
         last_check: past.and_then(|past| past.last_check.clone()),
     };
     let shown = Shown {
         monitor: WatchedMonitor {
             status: Arc::new(status),
             history: past.map(|past| past.history.clone()).unwrap_or_default(),
-            last_transition: past.and_then(|past| past.last_transition.clone()),
+            last_transition,
         },
         outage: outage.map(Outage::alert),
     };
@@ -177,7 +179,6 @@ impl Past {
         let history = Arc::make_mut(&mut self.history);
         history.push(transition.since, transition.to);
         history.forget_before(oldest_shown(now));
-        self.cause = transition.cause.as_str().into();
         self.last_transition = Some(Arc::new(transition.clone()));
     }
 }
