@@ -11,5 +11,13 @@ fuzz_target!(|bytes: &[u8]| {
         for row in request.batch.rows {
             let _ = (KEYS.decode)(row.key);
         }
+        for row in request.batch.histograms {
+            assert_eq!(row.histogram.validate(), Ok(()));
+        }
+        for row in request.batch.exemplars {
+            let labels = row.exemplar.labels.iter();
+            let characters = labels.map(|(name, value)| name.chars().count() + value.chars().count());
+            assert!(characters.sum::<usize>() <= 128);
+        }
     }
 });

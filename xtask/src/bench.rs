@@ -11,7 +11,8 @@ struct Benchmark<'a> {
     name: &'a str,
 }
 
-/// Runs all benchmarks, or those whose name contains the one argument. No benchmark at all is said, not hidden.
+/// Runs all benchmarks, or those of the package that is the one argument, or whose name contains it. No benchmark at all
+/// is said, not hidden.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let wanted = match arguments {
         [] => "",
@@ -30,10 +31,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let chosen: Vec<&Benchmark<'_>> = all
         .iter()
-        .filter(|bench| bench.name.contains(wanted))
+        .filter(|bench| bench.package == wanted || bench.name.contains(wanted))
         .collect();
     if chosen.is_empty() {
-        bail!("no benchmark's name contains `{wanted}`; the names stand above");
+        bail!("no benchmark is called `{wanted}`, nor its package; the names stand above");
     }
     for Benchmark { package, name } in chosen {
         process::run(&format!("cargo bench --package {package} --bench {name}"))?;

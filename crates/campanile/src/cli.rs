@@ -17,6 +17,13 @@ Exit codes:
 SIGHUP reads the configuration again; a bad one changes nothing. SIGTERM and SIGINT let requests
 under way finish, for at most ten seconds.";
 
+/// What the exit codes of `storage` mean; `storage.rs` gives them.
+const STORAGE_EXIT_CODES: &str = "\
+Exit codes:
+  0  every file is sound, or was mended
+  1  a file is broken and stays so, or there is no store
+  2  the command line is wrong";
+
 /// Watches hosts, services and applications, keeps what it sees, and tells the right people in time.
 #[derive(Debug, Parser)]
 #[command(
@@ -49,6 +56,9 @@ pub(crate) enum Command {
     /// Try receivers, and see what was sent
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// Look at the files of the store, and mend them
+    #[command(subcommand, after_help = STORAGE_EXIT_CODES)]
+    Storage(StorageCommand),
     /// Print the completions for a shell
     Completions {
         /// The shell that they are for
@@ -170,6 +180,34 @@ pub(crate) struct HistoryArgs {
     /// Only those in this state
     #[arg(long, value_name = "pending|delivered|failed")]
     pub(crate) state: Option<String>,
+    /// As a JSON list, with all that is known
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: WhereArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StorageCommand {
+    /// Read every byte of every file, and say what is wrong with it; a server may run meanwhile
+    Verify(ExamineArgs),
+    /// Tell what is in the files by what they say of themselves; a server may run meanwhile
+    Inspect(ExamineArgs),
+    /// Save what can be read of broken files, which go to quarantine/, if no server has the store open
+    Repair {
+        /// The files to mend; all of the store if none is named
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        place: WhereArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExamineArgs {
+    /// Files, or directories that hold a store such as a snapshot; the whole data directory if none is named
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
     /// As a JSON list, with all that is known
     #[arg(long)]
     pub(crate) json: bool,

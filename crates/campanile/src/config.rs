@@ -9,6 +9,7 @@ mod file;
 pub(crate) mod reference;
 mod rules;
 mod settings;
+mod storage;
 
 #[cfg(test)]
 mod tests;
@@ -20,11 +21,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use document::{Document, Problem, Value};
+use model::Matcher;
 
 pub(crate) use alerting::{Alerting, load_alertmanager};
 pub(crate) use environment::Environment;
 pub(crate) use file::source;
 use settings::{SETTINGS, Setting};
+pub(crate) use tsdb::Acknowledge;
 
 /// What `serve` runs with; every value is checked, every path that stood in a file is joined to the file's directory.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +78,18 @@ pub(crate) struct Limits {
     pub(crate) memory: MemoryLimit,
     /// Series in the head; 0 is no limit.
     pub(crate) active_series: u64,
+    /// Series that begin within an hour; 0 is no limit.
+    pub(crate) new_series_per_hour: u64,
+    /// Labels of one series; 0 is no limit.
+    pub(crate) labels_per_series: u64,
+    /// Bytes of a label's name; 0 is no limit.
+    pub(crate) label_name_bytes: u64,
+    /// Bytes of a label's value; 0 is no limit.
+    pub(crate) label_value_bytes: u64,
+    /// The label of which each value has its own budget of series …
+    pub(crate) cardinality_label: String,
+    /// … which is this; 0 is no limit.
+    pub(crate) cardinality_series: u64,
     /// Bytes of a request's body as it comes.
     pub(crate) request_body: u64,
     /// Bytes of a request's body after decompression.
@@ -104,7 +119,16 @@ pub(crate) struct Host {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Storage {
     pub(crate) retention: Duration,
+    /// Bytes of the store's files; 0 is no limit.
+    pub(crate) retention_size: u64,
+    /// Percent of the file system that may be in use; none is no limit.
+    pub(crate) retention_disk: Option<u8>,
+    /// How long samples of certain series are kept, shorter than the others.
+    pub(crate) selector_retention: Vec<(Vec<Matcher>, Duration)>,
     pub(crate) out_of_order_window: Duration,
+    pub(crate) acknowledge: Acknowledge,
+    /// Whether samples can be deleted and snapshots made by HTTP.
+    pub(crate) admin_api: bool,
 }
 
 /// What a query may cost, and how far it looks back.
@@ -219,6 +243,8 @@ struct Draft<'d> {
     auth: bool,
     role: &'static str,
     read: alerting::Read,
+    /// How long certain series are kept, and where that stands.
+    selector_retention: Vec<(Value<'d>, Duration)>,
     /// The value that counts for each setting, and whether it could be read.
     values: HashMap<&'static str, Reading<'d>>,
 }
@@ -251,6 +277,12 @@ impl<'d> Draft<'d> {
             limits: Limits {
                 memory: MemoryLimit::Bytes(0),
                 active_series: 0,
+                new_series_per_hour: 0,
+                labels_per_series: 0,
+                label_name_bytes: 0,
+                label_value_bytes: 0,
+                cardinality_label: String::new(),
+                cardinality_series: 0,
                 request_body: 0,
                 request_body_decompressed: 0,
                 concurrent_queries: 0,
@@ -265,7 +297,12 @@ impl<'d> Draft<'d> {
             },
             storage: Storage {
                 retention: Duration::ZERO,
+                retention_size: 0,
+                retention_disk: None,
+                selector_retention: Vec::new(),
                 out_of_order_window: Duration::ZERO,
+                acknowledge: Acknowledge::Synced,
+                admin_api: false,
             },
             query: Query {
                 timeout: Duration::ZERO,
@@ -280,6 +317,7 @@ impl<'d> Draft<'d> {
             auth: false,
             role: "",
             read: alerting::Read::default(),
+            selector_retention: Vec::new(),
             values: HashMap::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! The `campanile` program: command line in, exit code out.
 
 mod alerting;
+mod allocator;
 mod check;
 mod cli;
 mod clock;
@@ -14,6 +15,7 @@ mod process;
 mod query;
 mod serve;
 mod shutdown;
+mod storage;
 mod systemd;
 mod wiring;
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Query(command) => query(&command),
         Command::Health { server } => health(&server),
         Command::Notify(command) => notify(&command),
+        Command::Storage(command) => storage(&command),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut CommandLine::command(), "campanile", &mut text);
@@ -126,6 +129,16 @@ fn notify(command: &cli::NotifyCommand) -> ExitCode {
             ))
         });
     match done {
+        Ok((text, is_good)) => {
+            let printed = print(text.as_bytes());
+            if is_good { printed } else { ExitCode::FAILURE }
+        }
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+fn storage(command: &cli::StorageCommand) -> ExitCode {
+    match storage::run(command, &Environment::of_process()) {
         Ok((text, is_good)) => {
             let printed = print(text.as_bytes());
             if is_good { printed } else { ExitCode::FAILURE }

@@ -138,7 +138,10 @@ async fn history(
 }
 
 /// The data directory, as the flag or else the configuration says.
-fn data_directory(place: &WhereArgs, environment: &Environment) -> anyhow::Result<PathBuf> {
+pub(crate) fn data_directory(
+    place: &WhereArgs,
+    environment: &Environment,
+) -> anyhow::Result<PathBuf> {
     match &place.data_dir {
         Some(directory) => Ok(Path::new(directory).to_owned()),
         None => Ok(load(place, environment)?.data_dir),

@@ -19,7 +19,7 @@ use crate::shutdown::{Request, Signals};
 use crate::systemd::Systemd;
 use crate::wiring::options::level;
 use crate::wiring::{House, Kept, Load, open_store, warn_of};
-use crate::{descriptors, log, print_error};
+use crate::{allocator, descriptors, log, print_error};
 
 /// How long the end waits for threads whose work nobody waits for any more.
 const LEFT_BEHIND_TIMEOUT: Duration = Duration::from_secs(1);
@@ -47,6 +47,7 @@ impl From<Ended> for ExitCode {
 
 /// Runs the server until it is told to stop.
 pub(crate) fn run(arguments: &ServeArgs) -> ExitCode {
+    allocator::bound_arenas();
     let config = match load(arguments) {
         Ok(config) => config,
         Err(problems) => {

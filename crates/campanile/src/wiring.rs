@@ -277,6 +277,8 @@ impl Rooms {
             .map_err(|error| error.to_string())?;
         self.server.set_limits(options::limits(new));
         self.server.set_external_url(&new.external_url);
+        self.server.set_admin_api(new.storage.admin_api);
+        self.store.reconfigure(options::store(new));
         self.own_metrics
             .store(new.store_own_metrics, Ordering::Relaxed);
         if old.host != new.host {
@@ -365,6 +367,7 @@ fn ports(
     Ports {
         sink: sink.clone(),
         source: store.clone(),
+        storage: store.clone(),
         feed,
         clock: clock.clone(),
         families: from_rooms(rooms, Vec::new, Rooms::families),

@@ -1,7 +1,13 @@
-//! Days and dates of the Gregorian calendar, without time zones.
+//! Days, dates and moments of the Gregorian calendar, without time zones.
 //!
 //! A date becomes a day number by counting from March, so that the leap day comes last in its year (Howard Hinnant,
 //! "chrono-Compatible Low-Level Date Algorithms").
+
+use std::fmt;
+
+use crate::Timestamp;
+
+const DAY_MILLIS: i64 = 86_400_000;
 
 /// How many days a month (1 to 12) of a year has.
 pub fn days_in_month(year: i64, month: i64) -> i64 {
@@ -39,6 +45,26 @@ pub fn date_from_days(days: i64) -> (i64, i64, i64) {
     let month = (month_from_march + 2) % 12 + 1;
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     (year, month, day)
+}
+
+/// Shows a time as RFC 3339 in UTC, with milliseconds if there are any: `2026-11-21T07:11:26.5Z` as `….500Z`.
+///
+/// Years beyond 9999 and before 0 are shown too, but RFC 3339 has no form for them.
+pub fn format_rfc3339(timestamp: Timestamp) -> impl fmt::Display {
+    fmt::from_fn(move |formatter| {
+        let millis = timestamp.as_millis();
+        let (year, month, day) = date_from_days(millis.div_euclid(DAY_MILLIS));
+        let rest = millis.rem_euclid(DAY_MILLIS);
+        let (hour, minute, second) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60);
+        write!(
+            formatter,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )?;
+        match rest % 1000 {
+            0 => formatter.write_str("Z"),
+            fraction => write!(formatter, ".{fraction:03}Z"),
+        }
+    })
 }
 
 #[cfg(test)]

@@ -20,6 +20,15 @@ pub trait Disk: Send + Sync {
     /// The whole content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
+    /// Opens a file for reading at any place; it can be read even after its name is gone.
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskRead>>;
+
+    /// Gives a file a second name, which must not exist yet.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// How large the file system is that holds a path, and how much of it is free to us.
+    fn space(&self, path: &Path) -> io::Result<DiskSpace>;
+
     /// The length of a file in bytes.
     fn length(&self, path: &Path) -> io::Result<u64>;
 
@@ -42,8 +51,29 @@ pub trait Disk: Send + Sync {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>>;
 }
 
+/// The size of a file system in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// All of it.
+    pub total: u64,
+    /// What may still be written.
+    pub free: u64,
+}
+
+/// A file open for reading.
+pub trait DiskRead: Send + Sync {
+    /// Fills the buffer with the bytes from `offset` on.
+    ///
+    /// Errors: [`io::ErrorKind::UnexpectedEof`] if the file ends before the buffer is full.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+}
+
 /// A file open for appending.
 pub trait DiskFile: Send {
+    /// Takes room for the file up to `length` bytes in all without changing its length, so that appends up to there do
+    /// not run out of space. A file system that cannot do this is no error.
+    fn reserve(&mut self, length: u64) -> io::Result<()>;
+
     /// Appends all of `bytes`; after an error an unknown part of them may stand in the file.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 

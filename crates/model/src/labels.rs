@@ -117,6 +117,15 @@ impl Labels {
         Ok(Self(Arc::from(text)))
     }
 
+    /// Adds a label to a packed form that is being built; names must rise and values must not be empty, else
+    /// [`Labels::from_packed`] refuses the result.
+    ///
+    /// Panics if the name or value is longer than a megabyte.
+    pub fn pack_next(packed: &mut String, name: &str, value: &str) {
+        push_packed(packed, name);
+        push_packed(packed, value);
+    }
+
     /// The set without the labels for which `keep` is false.
     pub fn filtered(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
         let mut packed = String::with_capacity(self.0.len());
@@ -269,6 +278,11 @@ fn pack<N: AsRef<str>, V: AsRef<str>>(mut pairs: Vec<(N, V)>) -> Result<Labels, 
     Ok(Labels(Arc::from(packed)))
 }
 
+/// Names and values of labels in the packed form of [`Labels::as_packed`]; ends early where the text is none.
+pub fn packed_pairs(packed: &str) -> impl Iterator<Item = (&str, &str)> + Clone {
+    Pairs { rest: packed }
+}
+
 #[derive(Clone)]
 struct Pairs<'a> {
     rest: &'a str,
@@ -304,6 +318,33 @@ fn split_packed(packed: &str) -> Option<(&str, &str)> {
         code => code - SURROGATES,
     };
     packed.get(code.len_utf8()..)?.split_at_checked(length)
+}
+
+/// See [`crate::KeyEncoding::next`].
+pub(crate) fn next_packed_label<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let (name, after) = split_packed_bytes(rest)?;
+    let (value, after) = split_packed_bytes(after)?;
+    if value.is_empty() {
+        return None;
+    }
+    *rest = after;
+    Some((name, value))
+}
+
+/// As [`split_packed`], without asking whether all is UTF-8.
+#[inline]
+fn split_packed_bytes(packed: &[u8]) -> Option<(&[u8], &[u8])> {
+    let first = *packed.first()?;
+    if first < 0x80 {
+        return packed[1..].split_at_checked(usize::from(first));
+    }
+    let width = first.leading_ones() as usize;
+    let code = std::str::from_utf8(packed.get(..width)?).ok()?;
+    let length = match code.chars().next()? as usize {
+        code if code < SURROGATES_START => code,
+        code => code - SURROGATES,
+    };
+    packed[width..].split_at_checked(length)
 }
 
 /// Whether a metric name needs no quotes in PromQL and in the exposition format.

@@ -1,5 +1,6 @@
 //! A condition on the value of one label.
 
+mod literal;
 mod translation;
 
 use std::fmt;
@@ -109,6 +110,23 @@ impl Matcher {
     /// Whether it fulfils the label of that name in a set.
     pub fn matches_labels(&self, labels: &Labels) -> bool {
         self.matches(labels.get(&self.name).unwrap_or(""))
+    }
+
+    /// The values that it names if there are finitely many: its own, or those of an expression such as `a|b\.c|(d|e)`
+    /// without anything but literals. Who matches has one of them; for the negative kinds, has none.
+    pub fn alternatives(&self) -> Option<Vec<String>> {
+        match self.kind {
+            MatchKind::Equal | MatchKind::NotEqual => Some(vec![self.value.clone()]),
+            MatchKind::Regex | MatchKind::NotRegex => literal::alternatives(&self.value),
+        }
+    }
+
+    /// What every value that its expression matches begins with; "" if nothing is known.
+    pub fn prefix(&self) -> String {
+        match self.kind {
+            MatchKind::Equal | MatchKind::NotEqual => self.value.clone(),
+            MatchKind::Regex | MatchKind::NotRegex => literal::prefix(&self.value),
+        }
     }
 
     /// Whether a series without the label fulfils it.

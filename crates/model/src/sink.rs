@@ -5,11 +5,17 @@
 
 use thiserror::Error;
 
-use crate::{InvalidLabels, Labels, Metadata, Timestamp};
+use crate::labels::next_packed_label;
+use crate::{Exemplar, Histogram, InvalidLabels, Labels, Metadata, Timestamp};
 
 /// Takes samples in. The store and the remote engines of cluster mode implement it.
 pub trait SampleSink: Send + Sync {
     /// Takes a batch in, row by row in order; a row that is refused does not keep out the others.
+    ///
+    /// Histograms are samples like others: of two at one timestamp the first stays, a repetition is accepted, and
+    /// late ones are refused as late samples are. A series may have a number and a histogram at one timestamp, in
+    /// whichever order they come: neither is a repetition of the other. Exemplars and starts may come late; repetitions
+    /// are kept once.
     ///
     /// When it returns, what it accepted survives the death of the process.
     ///
@@ -27,8 +33,14 @@ pub trait SampleSink: Send + Sync {
 pub struct SampleBatch<'a> {
     /// How the keys of all rows are written.
     pub encoding: KeyEncoding,
-    /// The samples.
+    /// The samples that are one number.
     pub rows: Vec<Row<'a>>,
+    /// The samples that are a distribution; all are valid ([`Histogram::validate`]).
+    pub histograms: Vec<HistogramRow<'a>>,
+    /// Observations that stand for others.
+    pub exemplars: Vec<ExemplarRow<'a>>,
+    /// Since when counters count.
+    pub starts: Vec<StartRow<'a>>,
 }
 
 /// One sample of one series.
@@ -42,6 +54,37 @@ pub struct Row<'a> {
     pub value: f64,
 }
 
+/// One native histogram of one series.
+#[derive(Clone, Debug)]
+pub struct HistogramRow<'a> {
+    /// As [`Row::key`].
+    pub key: &'a [u8],
+    /// When it was measured.
+    pub timestamp: Timestamp,
+    /// What was measured.
+    pub histogram: Histogram,
+}
+
+/// One exemplar of one series.
+#[derive(Clone, Debug)]
+pub struct ExemplarRow<'a> {
+    /// As [`Row::key`].
+    pub key: &'a [u8],
+    /// The observation, with its own timestamp.
+    pub exemplar: Exemplar,
+}
+
+/// Since when the counter (or counting histogram) has counted whose sample has the timestamp.
+#[derive(Clone, Copy, Debug)]
+pub struct StartRow<'a> {
+    /// As [`Row::key`].
+    pub key: &'a [u8],
+    /// The timestamp of the sample.
+    pub timestamp: Timestamp,
+    /// When the counter was 0.
+    pub start: Timestamp,
+}
+
 /// A way to write labels as bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyEncoding {
@@ -49,17 +92,45 @@ pub struct KeyEncoding {
     pub id: u8,
     /// Reads the labels from a key.
     pub decode: fn(&[u8]) -> Result<Labels, InvalidLabels>,
+    /// Takes the next label, name and value, off the front of a key. None at the end, and where a label is written in
+    /// any but the usual way; what is left of the key then tells which. Nothing is checked but where the bytes lie:
+    /// the labels are for comparing with known ones. A value is never empty.
+    pub next: NextLabel,
 }
+
+/// See [`KeyEncoding::next`].
+pub type NextLabel = for<'a> fn(&mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])>;
 
 impl KeyEncoding {
     /// Keys are [`Labels::as_packed`].
     pub const PACKED: Self = Self {
         id: 0,
         decode: Labels::from_packed,
+        next: next_packed_label,
     };
+
+    /// An encoding whose labels cannot be taken one by one.
+    pub const fn opaque(id: u8, decode: fn(&[u8]) -> Result<Labels, InvalidLabels>) -> Self {
+        Self {
+            id,
+            decode,
+            next: |_| None,
+        }
+    }
 }
 
 impl<'a> SampleBatch<'a> {
+    /// A batch of nothing yet.
+    pub const fn new(encoding: KeyEncoding) -> Self {
+        Self {
+            encoding,
+            rows: Vec::new(),
+            histograms: Vec::new(),
+            exemplars: Vec::new(),
+            starts: Vec::new(),
+        }
+    }
+
     /// A batch of samples of decoded series.
     pub fn packed(samples: impl IntoIterator<Item = (&'a Labels, Timestamp, f64)>) -> Self {
         let row = |(labels, timestamp, value): (&'a Labels, _, _)| Row {
@@ -68,8 +139,28 @@ impl<'a> SampleBatch<'a> {
             value,
         };
         Self {
-            encoding: KeyEncoding::PACKED,
             rows: samples.into_iter().map(row).collect(),
+            ..Self::new(KeyEncoding::PACKED)
+        }
+    }
+
+    /// How many rows there are of all kinds.
+    pub const fn len(&self) -> usize {
+        self.rows.len() + self.histograms.len() + self.exemplars.len() + self.starts.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The key of a row; none if there is no such row.
+    pub fn key(&self, kind: RowKind, row: usize) -> Option<&'a [u8]> {
+        match kind {
+            RowKind::Sample => self.rows.get(row).map(|row| row.key),
+            RowKind::Histogram => self.histograms.get(row).map(|row| row.key),
+            RowKind::Exemplar => self.exemplars.get(row).map(|row| row.key),
+            RowKind::Start => self.starts.get(row).map(|row| row.key),
         }
     }
 }
@@ -77,16 +168,47 @@ impl<'a> SampleBatch<'a> {
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Appended {
-    /// How many rows were accepted; a repetition of a known sample counts.
+    /// How many of [`SampleBatch::rows`] were accepted; here as below a repetition of what is known counts.
     pub accepted: usize,
-    /// The other rows, in order.
+    /// How many histograms were accepted.
+    pub histograms: usize,
+    /// How many exemplars were accepted.
+    pub exemplars: usize,
+    /// How many starts were accepted.
+    pub starts: usize,
+    /// The other rows, by kind in the order of [`RowKind`] and then by index.
     pub rejected: Vec<Rejected>,
+}
+
+impl Appended {
+    /// The refused rows of a kind.
+    pub fn rejected_of(&self, kind: RowKind) -> impl Iterator<Item = &Rejected> + Clone {
+        self.rejected
+            .iter()
+            .filter(move |rejected| rejected.kind == kind)
+    }
+}
+
+/// Which list of a batch a row stands in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowKind {
+    /// [`SampleBatch::rows`].
+    #[default]
+    Sample,
+    /// [`SampleBatch::histograms`].
+    Histogram,
+    /// [`SampleBatch::exemplars`].
+    Exemplar,
+    /// [`SampleBatch::starts`].
+    Start,
 }
 
 /// A row that was refused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejected {
-    /// Its index in the batch.
+    /// Which of the batch's lists it stands in.
+    pub kind: RowKind,
+    /// Its index in that list.
     pub row: usize,
     /// Why.
     pub reason: RejectReason,
@@ -108,8 +230,8 @@ pub enum RejectReason {
         /// The newest timestamp of the series.
         newest: Timestamp,
     },
-    /// It is older than the retention.
-    #[error("sample at {timestamp} is older than the retention, which reaches back to {oldest}")]
+    /// It is older than the retention, or than 1970.
+    #[error("sample at {timestamp} is too old: samples are kept from {oldest} on")]
     BeyondRetention {
         /// The row's timestamp.
         timestamp: Timestamp,
@@ -144,11 +266,83 @@ pub enum RejectReason {
         /// The limit in bytes.
         limit: u64,
     },
+    /// It would be a new series, and as many as are allowed were new within the last hour.
+    #[error("limit of {limit} new series per hour reached: raise limits.new_series_per_hour")]
+    NewSeriesLimit {
+        /// The limit.
+        limit: usize,
+    },
+    /// Its series, a new one, has too many labels.
+    #[error(
+        "series {metric} has {count} labels, at most {limit} are allowed: raise limits.labels_per_series"
+    )]
+    LabelCountLimit {
+        /// The metric's name, cut.
+        metric: String,
+        /// How many labels it has, the name included.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The name of one of its labels is too long.
+    #[error(
+        "name of label {name:?} is {length} bytes long, at most {limit} are allowed: raise limits.label_name_bytes"
+    )]
+    LabelNameLimit {
+        /// The label's name, cut.
+        name: String,
+        /// Its length in bytes.
+        length: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The value of one of its labels is too long.
+    #[error(
+        "value of label {name:?} is {length} bytes long, at most {limit} are allowed: raise limits.label_value_bytes"
+    )]
+    LabelValueLimit {
+        /// The label's name, cut.
+        name: String,
+        /// The value's length in bytes.
+        length: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// It would be a new series, and as many as are allowed have the same value of a label.
+    #[error("limit of {limit} series with {label}={value:?} reached: raise limits.cardinality")]
+    CardinalityLimit {
+        /// The label's name.
+        label: String,
+        /// Its value, cut.
+        value: String,
+        /// How many series may have it.
+        limit: usize,
+    },
+    /// Its series has as many exemplars as are kept.
+    #[error("no more than {limit} exemplars of a series are kept {within}: send fewer")]
+    ExemplarLimit {
+        /// The limit.
+        limit: usize,
+        /// In which time.
+        within: &'static str,
+    },
+    /// It is a histogram or exemplar of more bytes than are kept in one piece.
+    #[error(
+        "{what} takes {bytes} bytes, at most {limit} are allowed: send one with fewer buckets or labels"
+    )]
+    TooLarge {
+        /// What it is.
+        what: &'static str,
+        /// How many bytes it takes.
+        bytes: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
 }
 
 impl RejectReason {
     /// All that [`RejectReason::label`] may say.
-    pub const LABELS: [&'static str; 7] = [
+    pub const LABELS: [&'static str; 14] = [
         "invalid_labels",
         "out_of_order",
         "beyond_retention",
@@ -156,6 +350,13 @@ impl RejectReason {
         "duplicate",
         "series_limit",
         "memory_limit",
+        "new_series_limit",
+        "label_count_limit",
+        "label_name_limit",
+        "label_value_limit",
+        "cardinality_limit",
+        "exemplar_limit",
+        "too_large",
     ];
 
     /// The reason as the value of a metric's label `reason`.
@@ -173,6 +374,13 @@ impl RejectReason {
             Self::Duplicate { .. } => 4,
             Self::SeriesLimit { .. } => 5,
             Self::MemoryLimit { .. } => 6,
+            Self::NewSeriesLimit { .. } => 7,
+            Self::LabelCountLimit { .. } => 8,
+            Self::LabelNameLimit { .. } => 9,
+            Self::LabelValueLimit { .. } => 10,
+            Self::CardinalityLimit { .. } => 11,
+            Self::ExemplarLimit { .. } => 12,
+            Self::TooLarge { .. } => 13,
         }
     }
 }

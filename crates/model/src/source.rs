@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::{Labels, Matcher, Metadata, Timestamp};
+use crate::{Budget, Exemplar, Histogram, Labels, Matcher, Metadata, Timestamp};
 
 /// Gives samples out. The store and the remote engines of cluster mode implement it.
 pub trait SeriesSource: Send + Sync {
@@ -22,8 +22,18 @@ pub trait SeriesSource: Send + Sync {
     /// The values that a label has in the series in scope, sorted.
     fn label_values(&self, name: &str, scope: &Scope) -> Result<Vec<String>, SourceError>;
 
+    /// The exemplars whose timestamps are in the scope's range, oldest first, by the labels of their series, sorted;
+    /// series without any are left out. Of those at one timestamp the one appended first comes first.
+    fn exemplars(&self, scope: &Scope) -> Result<Vec<(Labels, Vec<Exemplar>)>, SourceError>;
+
     /// Type, help and unit by metric name.
     fn metadata(&self) -> Result<BTreeMap<String, Metadata>, SourceError>;
+
+    /// The memory for questions. What is selected counts in it as long as it is held; whoever goes on with it reserves
+    /// from it too.
+    fn budget(&self) -> Budget {
+        Budget::default()
+    }
 }
 
 /// Which samples are asked for.
@@ -76,6 +86,22 @@ pub trait SelectedSeries: Send + Sync {
 
     /// Appends the samples of a series in the selected range to `columns`, oldest first, stale markers included.
     fn read(&self, index: usize, columns: &mut SampleColumns) -> Result<(), SourceError>;
+
+    /// Appends the native histograms of a series in the selected range with their timestamps, oldest first, stale
+    /// markers included. A series may have both numbers and histograms.
+    fn read_histograms(
+        &self,
+        index: usize,
+        histograms: &mut Vec<(i64, Histogram)>,
+    ) -> Result<(), SourceError>;
+
+    /// Appends since when the counter of a series has counted: timestamps of samples up to the end of the range,
+    /// strictly rising, each with the start that holds from there to the next. Both are milliseconds since
+    /// 1970-01-01 UTC.
+    ///
+    /// What only repeats the one before may be left out. What holds at the start of the range may be among them
+    /// with an earlier timestamp.
+    fn read_starts(&self, index: usize, starts: &mut Vec<(i64, i64)>) -> Result<(), SourceError>;
 }
 
 /// Samples of one series as two columns of equal length, sorted by strictly rising timestamp.
@@ -120,4 +146,7 @@ pub enum SourceError {
     /// The answer would be larger than is allowed; the text names the limit and how to raise it.
     #[error("{0}")]
     Limit(String),
+    /// There is no room for the answer as long as others are being answered; the text says so.
+    #[error("{0}")]
+    Busy(String),
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Labels, Sample, SampleColumns, Timestamp};
+use model::{Labels, Reservation, Sample, SampleColumns, Timestamp};
 
 /// The moments at which a range query is evaluated: `start`, `start + step`, … up to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Default for Limits {
 }
 
 /// The result of an evaluation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Answer {
     /// The result itself.
     pub value: Value,
@@ -50,6 +50,8 @@ pub struct Answer {
     pub infos: Vec<String>,
     /// How many samples were read from the source.
     pub samples_read: u64,
+    /// The memory that it takes; whoever keeps the value keeps this with it.
+    pub memory: Reservation,
 }
 
 /// A result of one of PromQL's types.

@@ -111,7 +111,7 @@ impl<'a> Evaluation<'a> {
             interrupt,
             query,
             is_range: false,
-            budget: Budget::new(limits.samples_max),
+            budget: Budget::new(limits.samples_max, &source.budget()),
             annotations: Annotations::default(),
         }
     }
@@ -123,6 +123,7 @@ impl<'a> Evaluation<'a> {
             warnings,
             infos,
             samples_read: self.budget.samples_read(),
+            memory: self.budget.into_reservation(),
         }
     }
 
@@ -149,7 +150,7 @@ impl<'a> Evaluation<'a> {
                 let mut series = Vec::new();
                 let windows = self.windows(expr, steps)?;
                 self.stream_ranges(expr, steps, &mut |labels, samples| {
-                    self.budget.hold(samples.len())?;
+                    self.budget.hold(1, samples.len())?;
                     for window in windows.over(&samples.timestamps) {
                         let inside = SampleColumns {
                             timestamps: samples.timestamps[window.samples.clone()].to_vec(),
@@ -216,8 +217,8 @@ impl<'a> Evaluation<'a> {
         self.interrupt.poll()?;
         if expr.derived.step_invariant && steps.count > 1 {
             let columns = self.vector(expr, steps.first_only())?;
-            self.budget
-                .hold(columns.len().saturating_mul(steps.count))?;
+            let count = columns.len();
+            self.budget.hold(count, count.saturating_mul(steps.count))?;
             let repeat = |column: Column| Column {
                 values: vec![column.values[0]; steps.count],
                 labels: column.labels,
@@ -236,15 +237,15 @@ impl<'a> Evaluation<'a> {
             _ => {
                 let mut columns = Vec::new();
                 self.stream(expr, steps, &mut |column| {
-                    self.budget.hold(column.values.len())?;
+                    self.budget.hold(1, column.values.len())?;
                     columns.push(column);
                     Ok(())
                 })?;
                 return Ok(columns);
             }
         };
-        self.budget
-            .hold(columns.len().saturating_mul(steps.count))?;
+        let count = columns.len();
+        self.budget.hold(count, count.saturating_mul(steps.count))?;
         Ok(columns)
     }
 
@@ -274,7 +275,8 @@ impl<'a> Evaluation<'a> {
             }
             ExprKind::Aggregate(_) | ExprKind::Binary(_) | ExprKind::Call(_) => {
                 let columns = self.vector(expr, steps)?;
-                self.budget.release(columns.len() * steps.count);
+                self.budget
+                    .release(columns.len(), columns.len() * steps.count);
                 for column in columns {
                     emit(column)?;
                 }
@@ -304,8 +306,8 @@ impl<'a> Evaluation<'a> {
     }
 
     fn check_steps(&self, steps: Steps) -> Result<(), EvalError> {
-        self.budget.hold(steps.count)?;
-        self.budget.release(steps.count);
+        self.budget.hold(0, steps.count)?;
+        self.budget.release(0, steps.count);
         Ok(())
     }
 }

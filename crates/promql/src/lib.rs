@@ -16,6 +16,7 @@ mod lexer;
 mod parser;
 mod position;
 mod printer;
+mod selectors;
 
 pub use answer::{Answer, Limits, Value, Window};
 pub use ast::{

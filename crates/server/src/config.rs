@@ -37,6 +37,8 @@ pub struct Config {
     /// A listener on loopback should name them (see [`Config::loopback_hosts`]): otherwise a web page can point a name
     /// of its own at 127.0.0.1 and read and write through the browser of whoever visits it.
     pub hosts: Vec<String>,
+    /// Whether the routes that change the store answer at the start; [`crate::Server::set_admin_api`] changes it.
+    pub admin_api: bool,
     /// Bounds of the live feed; a [`crate::Feed`] is made with them.
     pub feed: FeedLimits,
     /// What the limits of queries are at the start; [`crate::Server::set_limits`] changes them.
@@ -85,6 +87,7 @@ impl Default for Config {
             write_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(10),
             hosts: Vec::new(),
+            admin_api: false,
             feed: FeedLimits::default(),
             limits: Limits::default(),
         }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use crate::{Server, answer};
 
 /// What a person may want to open or call.
-pub(crate) const ROUTES: [(&str, &str, &str); 28] = [
+pub(crate) const ROUTES: [(&str, &str, &str); 33] = [
     (
         "GET",
         "/",
@@ -34,6 +34,11 @@ pub(crate) const ROUTES: [(&str, &str, &str); 28] = [
         "GET, POST",
         "/api/v1/query_range",
         "range query: query, start, end, step, timeout, limit",
+    ),
+    (
+        "GET, POST",
+        "/api/v1/query_exemplars",
+        "exemplars of the series in an expression: query, start, end",
     ),
     (
         "GET, POST",
@@ -82,6 +87,26 @@ pub(crate) const ROUTES: [(&str, &str, &str); 28] = [
         "who was told what: limit, before, receiver, state",
     ),
     ("GET", "/api/v1/status/buildinfo", "what is running"),
+    (
+        "GET",
+        "/api/v1/status/tsdb",
+        "what the store holds, and what there is most of: limit",
+    ),
+    (
+        "POST, PUT",
+        "/api/v1/admin/tsdb/delete_series",
+        "delete samples, if storage.admin_api allows it: match[], start, end",
+    ),
+    (
+        "POST, PUT",
+        "/api/v1/admin/tsdb/clean_tombstones",
+        "give the room of deleted samples back",
+    ),
+    (
+        "POST, PUT",
+        "/api/v1/admin/tsdb/snapshot",
+        "copy the store: skip_head",
+    ),
     (
         "GET",
         "/ws/metrics",

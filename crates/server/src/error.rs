@@ -15,6 +15,8 @@ pub(crate) enum ErrorType {
     Canceled,
     Internal,
     Unavailable,
+    /// Unavailable until someone allows it, so that nothing is won by trying again.
+    Disabled,
     NotFound,
 }
 
@@ -34,7 +36,7 @@ impl ErrorType {
             Self::Timeout => "timeout",
             Self::Canceled => "canceled",
             Self::Internal => "internal",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable | Self::Disabled => "unavailable",
             Self::NotFound => "not_found",
         }
     }
@@ -43,7 +45,7 @@ impl ErrorType {
         match self {
             Self::BadData => StatusCode::BAD_REQUEST,
             Self::Execution => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Timeout | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Timeout | Self::Unavailable | Self::Disabled => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotFound => StatusCode::NOT_FOUND,
             // As Prometheus; nobody reads it, but it is counted.
@@ -120,6 +122,7 @@ impl From<model::SourceError> for ApiError {
         let kind = match error {
             model::SourceError::Storage(_) => ErrorType::Internal,
             model::SourceError::Limit(_) => ErrorType::Execution,
+            model::SourceError::Busy(_) => ErrorType::Unavailable,
         };
         Self::new(kind, error.to_string())
     }

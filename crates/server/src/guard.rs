@@ -88,11 +88,17 @@ pub(crate) fn is_probe(path: &str) -> bool {
     path.starts_with("/health") || matches!(path, "/-/healthy" | "/-/ready")
 }
 
-/// Refuses what a page of another site has opened, for a way that gives answers: no browser keeps those from it.
+/// Refuses what a page of another site has sent, where [`guard`] is not enough: for a way that gives answers, since no
+/// browser keeps those from it, and for one that destroys, since browsers leave out `Sec-Fetch-Site` where the address is
+/// neither this machine's nor encrypted. `what` is that the page wants.
 ///
 /// The ports count: what else listens on this machine is another site. Behind a proxy that does not pass on `Host`, or not
 /// its port, the page's site is that of the external URL.
-pub(crate) fn require_same_origin(server: &Server, headers: &HeaderMap) -> Result<(), ApiError> {
+pub(crate) fn require_same_origin(
+    server: &Server,
+    headers: &HeaderMap,
+    what: &str,
+) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
     };
@@ -111,7 +117,7 @@ pub(crate) fn require_same_origin(server: &Server, headers: &HeaderMap) -> Resul
         return Ok(());
     }
     Err(ApiError::bad_data(format!(
-        "a page of {origin:?} may not follow the live feed of {named:?}: behind a proxy, external_url names the page's site"
+        "a page of {origin:?} may not {what} of {named:?}: behind a proxy, external_url names the page's site"
     ))
     .with_status(StatusCode::FORBIDDEN))
 }

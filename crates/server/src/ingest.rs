@@ -257,10 +257,10 @@ pub(crate) fn append(
 ) -> Result<Appended, ApiError> {
     let own = server.own();
     let appended = server.ports().sink.append(batch).map_err(|error| {
-        own.count_rejected(protocol, "append_failed", batch.rows.len());
+        own.count_rejected(protocol, "append_failed", batch.len());
         append_failed(&error)
     })?;
-    own.count_ingested(protocol, appended.accepted);
+    own.count_ingested(protocol, appended.accepted + appended.histograms);
     for rejected in &appended.rejected {
         own.count_rejected(protocol, rejected.reason.label(), 1);
     }

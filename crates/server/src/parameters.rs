@@ -27,7 +27,7 @@ impl Parameters {
     pub(crate) async fn read(server: &Server, request: Request) -> Result<Self, ApiError> {
         let (head, stream) = request.into_parts();
         let mut parameters = Self::default();
-        if head.method == Method::POST {
+        if head.method == Method::POST || head.method == Method::PUT {
             let received = body::read(server, &head.headers, stream).await?;
             if !received.bytes().is_empty() {
                 require_form(&head.headers)?;
@@ -84,6 +84,21 @@ impl Parameters {
             ApiError::parameter(name, format_args!("{text:?} is no whole number from 0 up"))
         })?;
         Ok((limit > 0).then_some(limit))
+    }
+
+    /// A switch, in the words that Go takes for booleans.
+    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        match text.to_lowercase().as_str() {
+            "0" | "f" | "false" => Ok(Some(false)),
+            "1" | "t" | "true" => Ok(Some(true)),
+            other => {
+                let reason = format_args!("{other:?} is neither true nor false");
+                Err(ApiError::parameter(name, reason))
+            }
+        }
     }
 
     fn extend(&mut self, encoded: &[u8]) -> Result<(), ApiError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::{
     Alert, Clock, ComponentHealth, HostSummary, MetricFamily, NotificationQuery,
-    NotificationRecord, SampleSink, SeriesSource, Timestamp,
+    NotificationRecord, SampleSink, SeriesSource, StorageAdmin, Timestamp,
 };
 use rules::Group;
 use uptime::{History, Monitor, Outcome, State, Transition};
@@ -41,6 +41,8 @@ pub struct Ports {
     pub sink: Arc<dyn SampleSink>,
     /// Where samples come from.
     pub source: Arc<dyn SeriesSource>,
+    /// What the store does for whoever runs it, on a thread that may block.
+    pub storage: Arc<dyn StorageAdmin>,
     /// What has just happened, for whoever follows it; what it is given belongs to the program.
     pub feed: Feed,
     /// The time.

@@ -1,12 +1,15 @@
 //! Prometheus' HTTP API: one file for each group of its routes, and the frame in which all of them answer.
 
+pub(crate) mod admin;
 pub(crate) mod buildinfo;
+pub(crate) mod exemplars;
 pub(crate) mod labels;
 pub(crate) mod metadata;
 pub(crate) mod query;
 mod result;
 mod rule;
 pub(crate) mod rules;
+pub(crate) mod tsdb;
 mod unescape;
 pub(crate) mod write;
 

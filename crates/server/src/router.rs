@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
 use crate::error::{ApiError, ErrorType};
-use crate::prometheus::{buildinfo, labels, metadata, query, rules, write};
+use crate::prometheus::{admin, buildinfo, exemplars, labels, metadata, query, rules, tsdb, write};
 use crate::{
     Server, answer, compression, docs, exposition, feed, guard, health, ingest, monitors,
     notifications, observe, pages,
@@ -37,6 +37,10 @@ pub(crate) fn router(server: Server) -> Router {
         .route("/api/v1/series", get(labels::series).post(labels::series))
         .route("/api/v1/labels", get(labels::names).post(labels::names))
         .route("/api/v1/label/{name}/values", get(labels::values))
+        .route(
+            "/api/v1/query_exemplars",
+            get(exemplars::exemplars).post(exemplars::exemplars),
+        )
         .route("/api/v1/metadata", get(metadata::metadata))
         .route("/api/v1/rules", get(rules::rules))
         .route("/api/v1/alerts", get(rules::alerts))
@@ -44,6 +48,19 @@ pub(crate) fn router(server: Server) -> Router {
         .route("/api/v1/monitors/{name}", get(monitors::one))
         .route("/api/v1/notifications", get(notifications::list))
         .route("/api/v1/status/buildinfo", get(buildinfo::buildinfo))
+        .route("/api/v1/status/tsdb", get(tsdb::status))
+        .route(
+            "/api/v1/admin/tsdb/delete_series",
+            post(admin::delete_series).put(admin::delete_series),
+        )
+        .route(
+            "/api/v1/admin/tsdb/clean_tombstones",
+            post(admin::clean_tombstones).put(admin::clean_tombstones),
+        )
+        .route(
+            "/api/v1/admin/tsdb/snapshot",
+            post(admin::snapshot).put(admin::snapshot),
+        )
         .route("/ws/metrics", get(feed::upgrade::upgrade))
         .route("/api/v1/write", post(write::write))
         .route("/api/v1/metrics/ingest", post(ingest::one))

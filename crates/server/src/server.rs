@@ -36,6 +36,9 @@ struct Shared {
     requests: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     appends: Arc<Semaphore>,
+    /// Work on the store itself, one at a time.
+    admin: Arc<Semaphore>,
+    admin_api: AtomicBool,
     draining: AtomicBool,
 }
 
@@ -54,6 +57,8 @@ impl Server {
                 ))),
                 appends: Arc::new(Semaphore::new(config.concurrent_appends)),
                 descriptions: Descriptions::default(),
+                admin: Arc::new(Semaphore::new(1)),
+                admin_api: AtomicBool::new(config.admin_api),
                 draining: AtomicBool::new(false),
                 ports,
                 build,
@@ -80,6 +85,11 @@ impl Server {
     /// Gives queries other limits, from the next one on.
     pub fn set_limits(&self, limits: Limits) {
         self.shared.limits.store(Arc::new(limits));
+    }
+
+    /// Opens or closes the routes that change the store, from the next request on.
+    pub fn set_admin_api(&self, enabled: bool) {
+        self.shared.admin_api.store(enabled, Ordering::Relaxed);
     }
 
     /// Says where people reach the server, such as `https://watch.example.org/`; empty if that is its own address. Pages from
@@ -144,6 +154,14 @@ impl Server {
 
     pub(crate) fn append_slots(&self) -> Arc<Semaphore> {
         Arc::clone(&self.shared.appends)
+    }
+
+    pub(crate) fn has_admin_api(&self) -> bool {
+        self.shared.admin_api.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn admin_slot(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.shared.admin)
     }
 
     pub(crate) fn start_draining(&self) {

@@ -1,5 +1,6 @@
 //! The server behind its router, without sockets: a request goes in, status, headers and body come out.
 
+mod admin;
 mod exposition;
 mod feed;
 mod guard;
@@ -93,6 +94,7 @@ impl Bench {
         let ports = Ports {
             sink: store.clone(),
             source: store.clone(),
+            storage: store.clone(),
             feed: Feed::new(config.feed.clone()),
             clock: clock.clone(),
             families: Arc::new(|| {

@@ -1,114 +1,166 @@
-//! A disk in memory that tears writes, forgets what was not synced, and fails when told to.
+//! A disk in memory that tears writes, forgets what was not synced, is full, and fails when told to.
 //!
-//! It knows two kinds of end. When the process dies, what was written stays, and only the write that was under way is
-//! torn. When power fails, only what was synced is sure; of the rest any part may be there, as zeros too.
+//! It knows two kinds of end. When the process dies, what was written stays, and only the operation that was under way
+//! is torn. When power fails, only what was synced is sure; of the rest any pages and names may be there, in any order.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod fault;
+mod file;
+mod handle;
+mod names;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use model::{Disk, DiskFile};
+use model::{Disk, DiskFile, DiskRead, DiskSpace};
+
+pub use fault::Operation;
+use fault::{Attempt, Effect, Fault, Faults, When, dead};
+use file::{File, pages};
+use handle::{Lock, SimulatedFile, SimulatedRead};
+use names::{Change, Names};
+
+/// What [`Disk::space`] answers as the size of a disk that has no capacity.
+const TOTAL_WITHOUT_CAPACITY: u64 = 1 << 50;
 
 /// A disk whose faults follow from a seed. A clone is the same disk.
 #[derive(Clone)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
+    /// The process that it dies with; none for the machine, which is there always.
+    process: Option<u64>,
 }
 
-/// What changes the disk, and can therefore fail.
+/// What reading a file does instead of answering with its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// Creating a file, or opening it for appending.
-    Open,
-    /// Appending bytes.
-    Append,
-    /// Syncing a file or a directory.
-    Sync,
-    /// Cutting, renaming or removing a file.
-    Change,
+pub enum ReadFault {
+    /// It fails.
+    Fail(io::ErrorKind),
+    /// One bit of what is read, another each time, is not what was written.
+    FlipBit,
 }
 
 struct State {
-    random: u64,
+    faults: Faults,
     files: Vec<File>,
-    names: BTreeMap<PathBuf, usize>,
-    durable_names: BTreeMap<PathBuf, usize>,
-    directories: BTreeSet<PathBuf>,
+    names: Names,
     locks: BTreeMap<PathBuf, u64>,
     /// Handles and locks of earlier processes have earlier numbers.
     process: u64,
-    faults: Vec<Fault>,
-    operations: u64,
-    dead: bool,
-}
-
-#[derive(Default)]
-struct File {
-    content: Vec<u8>,
-    durable_length: usize,
-}
-
-struct Fault {
-    /// Any operation if none.
-    operation: Option<Operation>,
-    /// After how many others.
-    left: u64,
-    /// The process dies if none.
-    error: Option<io::ErrorKind>,
+    /// Bytes that all files together may take.
+    capacity: Option<u64>,
 }
 
 impl SimulatedDisk {
     /// An empty disk.
     pub fn new(seed: u64) -> Self {
         let state = State {
-            random: seed,
+            faults: Faults::new(seed),
             files: Vec::new(),
-            names: BTreeMap::new(),
-            durable_names: BTreeMap::new(),
-            directories: BTreeSet::new(),
+            names: Names::default(),
             locks: BTreeMap::new(),
             process: 0,
-            faults: Vec::new(),
-            operations: 0,
-            dead: false,
+            capacity: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
+            process: None,
         }
     }
 
-    /// How many operations there have been.
+    /// The disk as the running process sees it: when that has died, everything fails through it for ever, while the
+    /// next process works on the same disk.
+    pub fn process(&self) -> Self {
+        let process = Some(self.state().process);
+        Self {
+            state: Arc::clone(&self.state),
+            process,
+        }
+    }
+
+    /// How many operations there have been; reads are not counted.
     pub fn operations(&self) -> u64 {
-        self.state().operations
+        self.state().faults.changing()
     }
 
-    /// Lets the process die during an operation, after `others` more; an append is torn. From then on everything
-    /// fails until [`SimulatedDisk::restart`] or [`SimulatedDisk::lose_power`].
+    /// How many operations of a kind there have been.
+    pub fn count(&self, operation: Operation) -> u64 {
+        self.state().faults.count(operation)
+    }
+
+    /// Lets the process die during an operation that is no read, after `others` more; it is torn, or done, or not done.
+    /// From then on everything fails until [`SimulatedDisk::restart`] or [`SimulatedDisk::lose_power`].
     pub fn die_after(&self, others: u64) {
-        self.state().faults.push(Fault {
+        self.state().faults.add(Fault {
             operation: None,
-            left: others,
-            error: None,
+            when: When::After(others),
+            effect: Effect::Die,
         });
     }
 
-    /// Lets an operation fail, after `others` more of its kind; an append is torn.
+    /// Lets an operation fail, after `others` more of its kind. An append is torn. A sync makes some of the pages
+    /// durable and forgets of the others that they are not, as kernels do: later syncs succeed without them.
     pub fn fail_after(&self, operation: Operation, others: u64, error: io::ErrorKind) {
-        self.state().faults.push(Fault {
+        self.state().faults.add(Fault {
             operation: Some(operation),
-            left: others,
-            error: Some(error),
+            when: When::After(others),
+            effect: Effect::Fail(error),
         });
     }
 
-    /// The process is gone with its handles and locks; what was written is there.
+    /// Lets one in `one_in` operations of a kind fail, chosen by the seed, until [`SimulatedDisk::clear_faults`].
+    pub fn fail_some(&self, operation: Operation, one_in: u64, error: io::ErrorKind) {
+        self.state().faults.add(Fault {
+            operation: Some(operation),
+            when: When::OneIn(one_in.max(1)),
+            effect: Effect::Fail(error),
+        });
+    }
+
+    /// Takes back the faults that have not happened yet.
+    pub fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// How many operations of a kind have failed without the death of the process.
+    pub fn failures(&self, operation: Operation) -> u64 {
+        self.state().faults.failures(operation)
+    }
+
+    /// How many faults have happened, deaths among them.
+    pub fn faults(&self) -> u64 {
+        self.state().faults.happened()
+    }
+
+    /// Whether the process has died.
+    pub fn is_dead(&self) -> bool {
+        self.state().faults.alive().is_err()
+    }
+
+    /// Bytes that all files together may take; none is no limit. It may be less than they take already.
+    pub fn set_capacity(&self, capacity: Option<u64>) {
+        self.state().capacity = capacity;
+    }
+
+    /// Bytes that all files together take, in whole pages, with what is reserved.
+    pub fn used(&self) -> u64 {
+        self.state().used()
+    }
+
+    /// The process is gone with its handles and locks; what was written is there. Only what a failed sync has forgotten
+    /// may be gone as if power had failed; whatever is read from now on can be made durable again.
     pub fn restart(&self) {
         let mut state = self.state();
+        let state = &mut *state;
         state.process += 1;
         state.locks.clear();
-        state.faults.clear();
-        state.dead = false;
+        state.faults.restart();
+        for file in &mut state.files {
+            file.handles = 0;
+            file.evict(&mut || state.faults.next());
+        }
+        state.release_all();
     }
 
     /// Power fails: what was not synced is there in part.
@@ -116,37 +168,35 @@ impl SimulatedDisk {
         self.restart();
         let mut state = self.state();
         let state = &mut *state;
-        let mut names = state.durable_names.clone();
-        let paths: BTreeSet<_> = state.names.keys().chain(names.keys()).cloned().collect();
-        for path in paths {
-            if next(&mut state.random).is_multiple_of(2) {
-                match state.names.get(&path) {
-                    Some(file) => _ = names.insert(path, *file),
-                    None => _ = names.remove(&path),
-                }
-            }
-        }
-        state.names.clone_from(&names);
-        state.durable_names = names;
+        state.names.lose_power(&mut || state.faults.next());
         for file in &mut state.files {
-            let loose = (file.content.len() - file.durable_length) as u64;
-            let kept = file.durable_length + (next(&mut state.random) % (loose + 1)) as usize;
-            file.content.truncate(kept);
-            // The length may be on disk before the bytes are.
-            let zeros = next(&mut state.random) % (2 * (kept - file.durable_length) as u64 + 1);
-            let written = kept.saturating_sub(zeros as usize).max(file.durable_length);
-            file.content[written..].fill(0);
-            file.durable_length = kept;
+            file.lose_power(&mut || state.faults.next());
         }
+        state.release_all();
     }
 
     /// Flips a bit of a file.
     ///
     /// Panics: there is no such file or bit.
     pub fn flip_bit(&self, path: &Path, bit: usize) {
-        let mut state = self.state();
-        let file = state.names[path];
-        state.files[file].content[bit / 8] ^= 1 << (bit % 8);
+        self.state().named(path).flip_bit(bit);
+    }
+
+    /// Lets reads of a file, and of handles on it that are open, fail or lie until it is told otherwise.
+    ///
+    /// Panics: there is no such file.
+    pub fn break_reads(&self, path: &Path, fault: Option<ReadFault>) {
+        self.state().named(path).read_fault = fault;
+    }
+
+    /// The disk to whom it belongs, if its process lives.
+    fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.state();
+        state.faults.alive()?;
+        match self.process {
+            Some(process) if process != state.process => Err(dead()),
+            _ => Ok(state),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -157,306 +207,201 @@ impl SimulatedDisk {
 }
 
 impl State {
-    /// Whether the operation goes well. If not, the error, and the share of it that is done nevertheless in 1/256.
-    fn perform(&mut self, operation: Operation) -> Result<(), (io::Error, u64)> {
-        self.alive().map_err(|error| (error, 0))?;
-        self.operations += 1;
-        let mut due = None;
-        self.faults.retain_mut(|fault| {
-            if fault.operation.is_some_and(|only| only != operation) {
-                return true;
-            }
-            if fault.left == 0 {
-                due = Some(fault.error);
-                return false;
-            }
-            fault.left -= 1;
-            true
-        });
-        let Some(fault) = due else {
-            return Ok(());
-        };
-        let done = next(&mut self.random) % 257;
-        self.dead |= fault.is_none();
-        let error = fault.map_or_else(dead, |kind| io::Error::new(kind, "simulated fault"));
-        Err((error, done))
-    }
-
-    fn alive(&self) -> io::Result<()> {
-        if self.dead { Err(dead()) } else { Ok(()) }
-    }
-
     fn file(&self, path: &Path) -> io::Result<usize> {
-        self.alive()?;
-        let file = self.names.get(path).copied();
-        file.ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.names
+            .get(path)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
-}
 
-fn dead() -> io::Error {
-    io::Error::other("the simulated process is dead")
+    fn named(&mut self, path: &Path) -> &mut File {
+        let file = self.names.get(path);
+        let file = file.unwrap_or_else(|| panic!("there is no {}", path.display()));
+        &mut self.files[file]
+    }
+
+    /// What of a file is read; counts as a read.
+    fn read(&mut self, file: usize, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.faults.attempt(Operation::Read).result?;
+        let file = &self.files[file];
+        let bytes = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| file.content().get(offset..)?.get(..length));
+        let mut bytes = bytes.ok_or(io::ErrorKind::UnexpectedEof)?.to_vec();
+        match file.read_fault {
+            Some(ReadFault::Fail(error)) => return Err(io::Error::new(error, "simulated fault")),
+            Some(ReadFault::FlipBit) if !bytes.is_empty() => {
+                let bit = (self.faults.next() % (bytes.len() as u64 * 8)) as usize;
+                bytes[bit / 8] ^= 1 << (bit % 8);
+            }
+            _ => {}
+        }
+        Ok(bytes)
+    }
+
+    fn used(&self) -> u64 {
+        let named = self.names.files();
+        let files = self.files.iter().enumerate();
+        let taking = files.filter(|(at, file)| file.handles > 0 || named.contains(at));
+        taking.map(|(_, file)| file.room()).sum()
+    }
+
+    /// How far a file may grow; without a capacity as far as it wants.
+    fn room_for(&self, file: usize) -> u64 {
+        let Some(capacity) = self.capacity else {
+            return u64::MAX;
+        };
+        let free = capacity.saturating_sub(self.used());
+        self.files[file].room() + free / pages(1) * pages(1)
+    }
+
+    /// Opens a file once more.
+    fn handle(&mut self, file: usize) {
+        self.files[file].handles += 1;
+    }
+
+    /// Forgets a file's content if nothing leads to it any more.
+    fn release(&mut self, file: usize) {
+        if self.files[file].handles == 0 && !self.names.leads_to(file) {
+            self.files[file] = File::default();
+        }
+    }
+
+    fn release_all(&mut self) {
+        let reachable = self.names.reachable();
+        for (at, file) in self.files.iter_mut().enumerate() {
+            if file.handles == 0 && !reachable.contains(&at) {
+                *file = File::default();
+            }
+        }
+    }
+
+    /// Tries to change a name.
+    fn change(&mut self, change: impl FnOnce(&Self) -> io::Result<Change>) -> io::Result<()> {
+        let Attempt { done, result } = self.faults.attempt(Operation::Change);
+        if done > 0 {
+            let change = change(self)?;
+            let gone = self.names.change(change);
+            if let Some(file) = gone {
+                self.release(file);
+            }
+        }
+        result
+    }
 }
 
 impl Disk for SimulatedDisk {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.alive()?;
-        state
-            .directories
-            .extend(path.ancestors().map(Path::to_owned));
+        self.alive()?.names.create_directory(path);
         Ok(())
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
-        let state = self.state();
-        state.alive()?;
-        if !state.directories.contains(directory) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let inside = state
-            .names
-            .keys()
-            .filter(|path| path.parent() == Some(directory));
-        let names = inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
-        Ok(names.collect())
+        self.alive()?.names.list(directory)
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let mut state = self.state();
-        state.perform(Operation::Open).map_err(|(error, _)| error)?;
-        let file = match state.names.get(path) {
-            Some(file) => *file,
-            None => {
-                state.files.push(File::default());
-                let file = state.files.len() - 1;
-                state.names.insert(path.to_owned(), file);
-                file
-            }
-        };
-        Ok(Box::new(SimulatedFile {
-            disk: self.clone(),
-            process: state.process,
-            file,
-        }))
+        let mut state = self.alive()?;
+        let Attempt { done, result } = state.faults.attempt(Operation::Open);
+        if done > 0 && state.names.get(path).is_none() {
+            state.names.check_parent(path)?;
+            let file = state.files.len();
+            state.files.push(File::default());
+            let to = path.to_owned();
+            state.names.change(Change::Add { to, file });
+        }
+        result?;
+        let file = state.file(path)?;
+        state.handle(file);
+        let process = state.process;
+        Ok(Box::new(SimulatedFile::new(self.clone(), process, file)))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let state = self.state();
-        Ok(state.files[state.file(path)?].content.clone())
+        let mut state = self.alive()?;
+        let file = state.file(path)?;
+        let length = state.files[file].content().len();
+        state.read(file, 0, length)
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskRead>> {
+        let mut state = self.alive()?;
+        let file = state.file(path)?;
+        state.handle(file);
+        let process = state.process;
+        Ok(Box::new(SimulatedRead::new(self.clone(), process, file)))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.alive()?.change(|state| {
+            let file = state.file(from)?;
+            state.names.check_parent(to)?;
+            if state.names.get(to).is_some() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            let to = to.to_owned();
+            Ok(Change::Add { to, file })
+        })
+    }
+
+    fn space(&self, _: &Path) -> io::Result<DiskSpace> {
+        let state = self.alive()?;
+        let total = state.capacity.unwrap_or(TOTAL_WITHOUT_CAPACITY);
+        let free = total.saturating_sub(state.used());
+        Ok(DiskSpace { total, free })
     }
 
     fn length(&self, path: &Path) -> io::Result<u64> {
-        let state = self.state();
-        Ok(state.files[state.file(path)?].content.len() as u64)
+        let state = self.alive()?;
+        Ok(state.files[state.file(path)?].content().len() as u64)
     }
 
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
-        let mut state = self.state();
-        state
-            .perform(Operation::Change)
-            .map_err(|(error, _)| error)?;
-        let at = state.file(path)?;
-        let file = &mut state.files[at];
-        file.content.truncate(length as usize);
-        file.durable_length = file.durable_length.min(file.content.len());
-        Ok(())
+        let mut state = self.alive()?;
+        let Attempt { done, result } = state.faults.attempt(Operation::Change);
+        if done > 0 {
+            let file = state.file(path)?;
+            state.files[file].truncate(length as usize);
+        }
+        result
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state
-            .perform(Operation::Change)
-            .map_err(|(error, _)| error)?;
-        let file = state.file(from)?;
-        state.names.remove(from);
-        state.names.insert(to.to_owned(), file);
-        Ok(())
+        self.alive()?.change(|state| {
+            let file = state.file(from)?;
+            state.names.check_parent(to)?;
+            let (from, to) = (from.to_owned(), to.to_owned());
+            Ok(Change::Move { from, to, file })
+        })
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state
-            .perform(Operation::Change)
-            .map_err(|(error, _)| error)?;
-        state.file(path)?;
-        state.names.remove(path);
-        Ok(())
+        self.alive()?.change(|state| {
+            let file = state.file(path)?;
+            let from = path.to_owned();
+            Ok(Change::Remove { from, file })
+        })
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.perform(Operation::Sync).map_err(|(error, _)| error)?;
-        let state = &mut *state;
-        let inside = |name: &PathBuf| name.parent() == Some(path);
-        state.durable_names.retain(|name, _| !inside(name));
-        for (name, file) in &state.names {
-            if inside(name) {
-                state.durable_names.insert(name.clone(), *file);
-            }
+        let mut state = self.alive()?;
+        let Attempt { done, result } = state.faults.attempt(Operation::Sync);
+        if done > 0 {
+            state.names.sync(path)?;
+            state.release_all();
         }
-        Ok(())
+        result
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
-        let mut state = self.state();
-        state.alive()?;
+        let mut state = self.alive()?;
         if state.locks.contains_key(path) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let process = state.process;
         state.locks.insert(path.to_owned(), process);
-        Ok(Box::new(Lock {
-            disk: self.clone(),
-            path: path.to_owned(),
-            process,
-        }))
+        Ok(Box::new(Lock::new(self.clone(), process, path.to_owned())))
     }
-}
-
-struct Lock {
-    disk: SimulatedDisk,
-    path: PathBuf,
-    process: u64,
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let mut state = self.disk.state();
-        if state.locks.get(&self.path) == Some(&self.process) {
-            state.locks.remove(&self.path);
-        }
-    }
-}
-
-struct SimulatedFile {
-    disk: SimulatedDisk,
-    process: u64,
-    file: usize,
-}
-
-impl SimulatedFile {
-    fn perform(&self, state: &mut State, operation: Operation) -> Result<(), (io::Error, u64)> {
-        if self.process != state.process {
-            return Err((dead(), 0));
-        }
-        state.perform(operation)
-    }
-}
-
-impl DiskFile for SimulatedFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let performed = self.perform(&mut state, Operation::Append);
-        let content = &mut state.files[self.file].content;
-        match performed {
-            Ok(()) => {
-                content.extend_from_slice(bytes);
-                Ok(())
-            }
-            Err((error, done)) => {
-                content.extend_from_slice(&bytes[..bytes.len() * done as usize / 256]);
-                Err(error)
-            }
-        }
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        self.perform(&mut state, Operation::Sync)
-            .map_err(|(error, _)| error)?;
-        let file = &mut state.files[self.file];
-        file.durable_length = file.content.len();
-        Ok(())
-    }
-
-    fn try_clone(&self) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(Self {
-            disk: self.disk.clone(),
-            process: self.process,
-            file: self.file,
-        }))
-    }
-}
-
-/// The next number of the sequence (SplitMix64).
-fn next(random: &mut u64) -> u64 {
-    *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *random;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_synced_outlives_power_and_what_was_written_outlives_the_process() {
-        for seed in 0..50 {
-            let disk = SimulatedDisk::new(seed);
-            let path = Path::new("/a/b");
-            disk.create_directory(Path::new("/a")).unwrap();
-            let mut file = disk.open_append(path).unwrap();
-            file.append(b"synced").unwrap();
-            file.sync().unwrap();
-            disk.sync_directory(Path::new("/a")).unwrap();
-            file.append(b"written").unwrap();
-            disk.restart();
-            assert_eq!(disk.read(path).unwrap(), b"syncedwritten");
-            assert!(
-                file.append(b"late").is_err(),
-                "the handle died with its process"
-            );
-            disk.lose_power();
-            let content = disk.read(path).unwrap();
-            assert!(content.starts_with(b"synced") && content.len() <= 13);
-        }
-    }
-
-    #[test]
-    fn a_dying_process_tears_its_write_and_can_do_nothing_more() {
-        let lengths: BTreeSet<_> = (0..50)
-            .map(|seed| {
-                let disk = SimulatedDisk::new(seed);
-                disk.die_after(2);
-                let mut file = disk.open_append(Path::new("/a")).unwrap();
-                file.append(b"first").unwrap();
-                assert!(file.append(b"second").is_err());
-                assert!(file.sync().is_err() && disk.read(Path::new("/a")).is_err());
-                disk.restart();
-                disk.length(Path::new("/a")).unwrap()
-            })
-            .collect();
-        assert!(
-            lengths.contains(&5) && lengths.contains(&8),
-            "torn at various places: {lengths:?}"
-        );
-    }
-
-    #[test]
-    fn a_fault_hits_the_operation_that_was_named() {
-        let disk = SimulatedDisk::new(1);
-        disk.fail_after(Operation::Sync, 1, io::ErrorKind::StorageFull);
-        let mut file = disk.open_append(Path::new("/a")).unwrap();
-        file.append(b"x").unwrap();
-        file.sync().unwrap();
-        assert_eq!(file.sync().unwrap_err().kind(), io::ErrorKind::StorageFull);
-        file.sync().unwrap();
-    }
-
-    #[test]
-    fn a_lock_has_one_holder_until_it_is_dropped_or_its_process_dies() {
-        let disk = SimulatedDisk::new(1);
-        let path = Path::new("/lock");
-        let first = disk.lock(path).unwrap();
-        let refused = disk.lock(path).err().unwrap();
-        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
-        disk.restart();
-        let second = disk.lock(path).unwrap();
-        drop(first);
-        assert!(disk.lock(path).is_err(), "a dead process frees nothing");
-        drop(second);
-        assert!(disk.lock(path).is_ok());
-    }
-}
+mod tests;

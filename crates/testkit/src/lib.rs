@@ -5,12 +5,13 @@ mod certificate;
 mod clock;
 pub mod contract;
 mod disk;
+pub mod disk_contract;
 mod memory_store;
 pub mod promqltest;
 mod smtp;
 
 pub use certificate::Certificate;
 pub use clock::SimulatedClock;
-pub use disk::{Operation, SimulatedDisk};
+pub use disk::{Operation, ReadFault, SimulatedDisk};
 pub use memory_store::MemoryStore;
 pub use smtp::{Mail, Smtp, SmtpTls};

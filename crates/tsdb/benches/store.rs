@@ -25,7 +25,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 /// A sender's encoding that must be decoded, unlike packed labels.
 const ENCODING: KeyEncoding = KeyEncoding {
     id: 9,
-    decode: Labels::from_packed,
+    ..KeyEncoding::PACKED
 };
 
 /// CPU time of this thread in nanoseconds.
@@ -115,8 +115,8 @@ fn measure(series_count: usize, steps: u64) {
                 value: *value,
             });
             let batch = SampleBatch {
-                encoding: ENCODING,
                 rows: rows.collect(),
+                ..SampleBatch::new(ENCODING)
             };
             let start = cpu_time();
             let appended = store.append(&batch).unwrap();

@@ -1,36 +1,86 @@
-//! The store's own threads: one syncs the log soon after it was written to, one keeps the retention.
+//! The store's own threads: one writes memtables into blocks, one merges blocks and keeps the retention, and one syncs
+//! the log if appends do not wait for that.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::config::Acknowledge;
 use crate::shared::Shared;
 
-/// How long written bytes wait for their sync at most: what a loss of power may cost.
-const SYNC_DELAY: Duration = Duration::from_millis(100);
+/// How long written bytes wait for their sync at most, if appends do not: what a loss of power may cost.
+const SYNC_DELAY: Duration = Duration::from_millis(50);
 
-/// How often the retention is kept.
+/// How often it is looked at whether memory should be written to disk, and whether the disk has room.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often the retention is kept; after a flush blocks are merged at once.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Wakes the threads.
+/// So many samples are hardly any: in any case, and as a part of what is in memory.
+const TRICKLE_MIN: u64 = 1_000;
+const TRICKLE_PART: u64 = 64;
+
+/// How long whoever waits for a flush sleeps at most before looking again.
+const FLUSH_WAIT: Duration = Duration::from_millis(100);
+
+/// Wakes the threads, and those who wait for them.
 #[derive(Default)]
 pub(crate) struct Signal {
     state: Mutex<State>,
     changed: Condvar,
+    flushed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    dirty: bool,
+    /// Something is to be flushed.
+    wake: bool,
+    /// Something was flushed.
+    merge: bool,
     stop: bool,
+    /// How many samples there were when that last changed, and when that was.
+    activity: (u64, Duration),
 }
 
 impl Signal {
-    /// Says that there is something to sync.
+    /// Says that there is something to flush.
     pub(crate) fn wake(&self) {
-        self.state().dirty = true;
+        self.state().wake = true;
         self.changed.notify_all();
+    }
+
+    /// Says that something was flushed, or could not be.
+    pub(crate) fn notify_flushed(&self) {
+        self.state().merge = true;
+        self.changed.notify_all();
+        self.flushed.notify_all();
+    }
+
+    /// Waits until something was flushed, for a moment.
+    pub(crate) fn wait_flushed(&self) {
+        let woken = self.flushed.wait_timeout(self.state(), FLUSH_WAIT);
+        drop(woken.expect("invariant: no one panics while holding the signal"));
+    }
+
+    /// Since when hardly anything was written, as far as the number of samples tells: what the store measures of itself
+    /// goes on while nothing else does.
+    pub(crate) fn idle_since(&self, samples: u64, now: Duration) -> Duration {
+        let mut state = self.state();
+        let before = state.activity.0;
+        let trickle =
+            samples >= before && samples - before <= TRICKLE_MIN.max(before / TRICKLE_PART);
+        if !trickle {
+            state.activity = (samples, now);
+        }
+        state.activity.1
+    }
+
+    /// Whether the threads are to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.state().stop
     }
 
     fn stop(&self) {
@@ -38,26 +88,18 @@ impl Signal {
         self.changed.notify_all();
     }
 
-    /// Waits until there is something to sync, and then for more of it. False: stop.
-    fn wait_dirty(&self) -> bool {
-        let waiting = |state: &mut State| !state.dirty && !state.stop;
-        let woken = self.changed.wait_while(self.state(), waiting);
-        drop(woken.expect("invariant: no one panics while holding the signal"));
-        let go_on = self.wait(SYNC_DELAY);
-        self.state().dirty = false;
-        go_on
-    }
-
-    /// Waits for a while. False: stop.
-    fn wait(&self, duration: Duration) -> bool {
-        let waiting = |state: &mut State| !state.stop;
+    /// Waits until `due` holds and takes it back, or until some time has passed. False: stop.
+    fn wait(&self, timeout: Duration, due: fn(&mut State) -> &mut bool) -> bool {
+        let waiting = |state: &mut State| !state.stop && !*due(state);
         let woken = self
             .changed
-            .wait_timeout_while(self.state(), duration, waiting);
-        !woken
-            .expect("invariant: no one panics while holding the signal")
-            .0
-            .stop
+            .wait_timeout_while(self.state(), timeout, waiting);
+        let (mut state, _) = woken.expect("invariant: no one panics while holding the signal");
+        if state.stop {
+            return false;
+        }
+        *due(&mut state) = false;
+        true
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -80,26 +122,48 @@ impl Background {
             shared: Arc::clone(shared),
             threads: Vec::new(),
         };
-        background.spawn("tsdb-sync", |shared| {
-            while shared.signal.wait_dirty() {
-                if shared.sync().is_err() {
-                    // It was logged, and no later sync could make the lost bytes good.
-                    return;
-                }
+        background.spawn("tsdb-flush", |shared| {
+            while shared.signal.wait(TICK, |state| &mut state.wake) {
+                shared.tick(shared.clock.now());
+                shared.flush_frozen();
             }
         })?;
-        background.spawn("tsdb-maintain", |shared| {
-            while shared.signal.wait(MAINTENANCE_INTERVAL) {
+        background.spawn("tsdb-merge", |shared| {
+            while shared
+                .signal
+                .wait(MAINTENANCE_INTERVAL, |state| &mut state.merge)
+            {
                 shared.maintain(shared.clock.now());
+                shared.compact_all();
             }
         })?;
+        if shared.config().acknowledge == Acknowledge::Written {
+            background.spawn("tsdb-sync", |shared| {
+                while shared.signal.wait(SYNC_DELAY, |state| &mut state.stop) {
+                    if shared.commits.sync_due()
+                        && let Err(failure) = shared.commits.sync()
+                    {
+                        shared.log_failed(&failure);
+                    }
+                }
+            })?;
+        }
         Ok(background)
     }
 
     fn spawn(&mut self, name: &str, run: fn(&Shared)) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        let thread = thread::Builder::new().name(name.to_owned());
-        self.threads.push(thread.spawn(move || run(&shared))?);
+        let name = name.to_owned();
+        let thread = thread::Builder::new().name(name.clone());
+        self.threads.push(thread.spawn(move || {
+            if catch_unwind(AssertUnwindSafe(|| run(&shared))).is_err() {
+                // Nobody would write to disk any more, and who waits for that would wait for ever.
+                let reason = format!("the thread {name} of the store panicked: restart");
+                tracing::error!(thread = name, "a thread of the store panicked");
+                shared.condition.fail(shared.clock.now(), reason);
+                shared.signal.notify_flushed();
+            }
+        })?);
         Ok(())
     }
 }
@@ -108,9 +172,8 @@ impl Drop for Background {
     fn drop(&mut self) {
         self.shared.signal.stop();
         for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the store panicked");
-            }
+            // A panic was told where it was caught.
+            let _ = thread.join();
         }
     }
 }

@@ -68,8 +68,23 @@ impl<'a> Cursor<'a> {
         Self { bytes }
     }
 
+    /// What was not read.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// Goes on with `rest`, the end of what [`Cursor::rest`] gave.
+    pub(crate) fn advance_to(&mut self, rest: &'a [u8]) {
+        self.bytes = rest;
+    }
+
+    /// How many bytes are left.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     pub(crate) fn byte(&mut self) -> Option<u8> {

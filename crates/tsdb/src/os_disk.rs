@@ -2,9 +2,12 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use model::{Disk, DiskFile};
+use model::{Disk, DiskFile, DiskRead, DiskSpace};
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 
 /// The files of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +37,22 @@ impl Disk for OsDisk {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskRead>> {
+        Ok(Box::new(OsRead(File::open(path)?)))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
+    fn space(&self, path: &Path) -> io::Result<DiskSpace> {
+        let space = rustix::fs::statvfs(path)?;
+        Ok(DiskSpace {
+            total: space.f_blocks * space.f_frsize,
+            free: space.f_bavail * space.f_frsize,
+        })
     }
 
     fn length(&self, path: &Path) -> io::Result<u64> {
@@ -72,9 +91,24 @@ impl Disk for OsDisk {
     }
 }
 
+struct OsRead(File);
+
+impl DiskRead for OsRead {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+}
+
 struct OsFile(File);
 
 impl DiskFile for OsFile {
+    fn reserve(&mut self, length: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(&self.0, FallocateFlags::KEEP_SIZE, 0, length) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            reserved => Ok(reserved?),
+        }
+    }
+
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes)
     }

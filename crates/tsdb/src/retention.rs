@@ -1,156 +1,268 @@
-//! Drops what is older than the retention, and, for want of memory, the oldest chunks before that.
-//!
-//! Both raise one mark, the floor, and drop what lies wholly below it: chunks, series without samples, segments of
-//! the log. So what is gone from memory does not come back with the log. For want of memory the floor only rises as far
-//! as the out-of-order window; if that is not enough, new samples are refused.
+//! What happens now and then: old blocks go, full memory is written, a disk that refused is tried again.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::Timestamp;
+use model::{AppendError, Timestamp};
 
-use crate::append::{Writer, memory_limit};
-use crate::series::Memory;
+use crate::block::Block;
+use crate::error::Error;
+use crate::files::{disk_error, reserve};
+use crate::log::file_name;
 use crate::shared::Shared;
+use crate::view::View;
 
-/// How long no attempt is made to free memory after one that freed too little.
-const TRIM_PAUSE: Duration = Duration::from_secs(10);
+/// Room beyond the reserve at which a store that stopped for want of it goes on: so it does not stop again at once.
+const RECOVERED_PART: u64 = 4;
 
-/// How long after the last refusal for want of memory health still says so; senders repeat within a minute.
-const REFUSAL_REMEMBERED: Duration = Duration::from_secs(120);
+/// A log as short as this is not worth a block of its own while nothing is written; and so many bytes for each series.
+const IDLE_LOG_BYTES: u64 = 1 << 20;
+const IDLE_LOG_BYTES_PER_SERIES: u64 = 16;
+
+/// File systems give room in pieces of this size.
+const ALLOCATED: u64 = 4 << 10;
+
+/// How long an append waits for room; its sender would not wait much longer.
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long nothing is written until a bulk load is taken to be over. Scrapes come more often.
+const IDLE: Duration = Duration::from_secs(8);
 
 impl Shared {
-    /// One round: drops what is older than the retention.
+    /// One round: what is older than the retention goes, and what is more than the disk is to hold.
     pub(crate) fn maintain(&self, now: Timestamp) {
-        let Ok(mut writer) = self.writer() else {
+        self.raise_floor(self.oldest(now));
+        let _compacting = self.compacting();
+        let outcome = self.retain();
+        self.remove_doomed();
+        self.series.reclaim();
+        let reason = outcome.as_ref().err().map(ToString::to_string);
+        if self.condition.set_maintenance(now, reason)
+            && let Err(error) = outcome
+        {
+            tracing::error!(error = %error, "old blocks cannot be removed");
+        }
+    }
+
+    /// Writes into blocks what has been in memory for long, and looks whether there is room for more.
+    pub(crate) fn tick(&self, now: Timestamp) {
+        self.notice_damage();
+        if self.condition.is_read_only().is_some() {
+            if let Err(error) = self.try_to_recover() {
+                tracing::debug!(error = %error, "the disk has not recovered yet");
+            }
             return;
+        }
+        if let Err(error) = self.check_space() {
+            return self.disk_failed(error.to_string());
+        }
+        self.series.reclaim();
+        self.prepare_log();
+        if self.is_flush_due(now) {
+            let frozen = match self.writer() {
+                Ok(mut writer) => self.freeze(&mut writer),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = frozen {
+                self.disk_failed(error.to_string());
+            }
+        }
+    }
+
+    /// Writes all frozen memtables. If the disk refuses they stay and are tried again.
+    pub(crate) fn flush_frozen(&self) {
+        loop {
+            let now = self.clock.now();
+            match self.flush_oldest() {
+                Ok(true) => _ = self.condition.set_blocked(now, None),
+                Ok(false) => {
+                    self.condition.set_blocked(now, None);
+                    return;
+                }
+                Err(error) => {
+                    let reason = format!("samples cannot be moved from memory to disk: {error}");
+                    if self.condition.set_blocked(now, Some(reason)) {
+                        tracing::error!(error = %error, "samples cannot be moved from memory to disk");
+                    }
+                    self.signal.notify_flushed();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits while more is in memory than can be written to disk in time.
+    ///
+    /// Errors: the disk refuses.
+    pub(crate) fn wait_for_room(&self) -> Result<(), AppendError> {
+        self.condition.check()?;
+        self.commits
+            .wait_for_room()
+            .map_err(|failure| self.log_failed(&failure))?;
+        if !self.is_full() {
+            return Ok(());
+        }
+        if !self.config().threads {
+            // Nobody else would do it.
+            self.flush_frozen();
+        }
+        let start = self.clock.monotonic();
+        loop {
+            if !self.is_full() {
+                return Ok(());
+            }
+            if self.clock.monotonic().saturating_sub(start) > ROOM_WAIT_MAX {
+                let reason = "samples in memory are not written to disk in time: send again later";
+                return Err(AppendError::Storage(reason.to_owned()));
+            }
+            if let Some(reason) = self.condition.blocked() {
+                return Err(AppendError::Storage(reason));
+            }
+            self.condition.check()?;
+            self.signal.wait_flushed();
+        }
+    }
+
+    /// Whether there is room for more than the reserve.
+    ///
+    /// Errors: there is not.
+    pub(crate) fn check_space(&self) -> Result<(), Error> {
+        let directory = &self.log_directory;
+        let space = self
+            .disk
+            .space(directory)
+            .map_err(disk_error("look at", directory))?;
+        let reserve = reserve(space);
+        let needed = match self.condition.is_read_only() {
+            Some(_) => reserve + reserve / RECOVERED_PART,
+            None => reserve,
         };
-        let trimmed_to = self.floor.load(Ordering::Acquire);
-        let floor = self.oldest(now);
-        if floor > trimmed_to {
-            // The retention has reached what was dropped early, so nothing is missing any more.
-            self.shortage().dropped_since = None;
+        if space.free >= needed {
+            return Ok(());
+        }
+        Err(Error::Full {
+            path: directory.clone(),
+            free: space.free,
+            needed,
+        })
+    }
+
+    /// Creates the next log, so that going on in it costs no one time.
+    pub(crate) fn prepare_log(&self) {
+        let view = self.view();
+        let active = view.active();
+        if active.memory() >= self.memtable_limit() / 4 {
+            // If the disk refuses, it will say so again when the log is needed.
+            let _ = self.commits.prepare(active.generation + 1);
+        }
+    }
+
+    fn is_flush_due(&self, now: Timestamp) -> bool {
+        let view = self.view();
+        let active = view.active();
+        if active.is_empty() {
+            return false;
+        }
+        if now >= active.begun + self.config().memtable_age {
+            return true;
+        }
+        let moment = self.clock.monotonic();
+        let idle_since = self.signal.idle_since(active.samples(), moment);
+        let idle = moment.saturating_sub(idle_since) >= IDLE;
+        let worth = IDLE_LOG_BYTES.max(IDLE_LOG_BYTES_PER_SERIES * self.series.len() as u64);
+        idle && self.log_length(active.generation) >= worth
+    }
+
+    /// Bytes of all logs.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let view = self.view();
+        let logs = view.memtables.iter();
+        logs.map(|memtable| self.log_length(memtable.generation))
+            .sum()
+    }
+
+    fn log_length(&self, generation: u64) -> u64 {
+        let path = self.log_directory.join(file_name(generation));
+        self.disk.length(&path).unwrap_or(0)
+    }
+
+    /// Removes blocks by age, by bytes and by share of the disk.
+    fn retain(&self) -> Result<(), Error> {
+        let config = self.config();
+        let floor = self.floor();
+        let mut view = self.view();
+        let old: Vec<_> = view
+            .blocks
+            .iter()
+            .filter(|block| block.meta().last < floor)
+            .cloned()
+            .collect();
+        self.drop_blocks(&old, "age");
+        if config.retention_bytes > 0 {
+            loop {
+                view = self.view();
+                let bytes = view.bytes() + self.log_bytes();
+                if bytes <= config.retention_bytes || !self.drop_oldest(&view, "bytes") {
+                    break;
+                }
+            }
+        }
+        if let Some(share) = config.retention_share {
+            let directory = &self.block_directory;
+            let space = self
+                .disk
+                .space(directory)
+                .map_err(disk_error("look at", directory))?;
+            let used = (space.total - space.free.min(space.total)) as f64;
+            // Measured once: a file that a reader or a snapshot holds gives its room back later, or never.
+            let excess = used - share * space.total as f64;
+            let mut dropped = 0.0;
+            while dropped < excess {
+                view = self.view();
+                let before = view.bytes();
+                if !self.drop_oldest(&view, "share") {
+                    break;
+                }
+                let bytes = before - self.view().bytes().min(before);
+                dropped += bytes.next_multiple_of(ALLOCATED) as f64;
+            }
+        }
+        if !self.view().tombstones.is_empty() {
+            self.forget_tombstones()?;
+        }
+        Ok(())
+    }
+
+    /// Drops the block whose newest sample is the oldest; false if there is none.
+    fn drop_oldest(&self, view: &View, reason: &'static str) -> bool {
+        let oldest = view.blocks.iter().min_by_key(|block| block.meta().last);
+        let Some(oldest) = oldest.cloned() else {
+            return false;
+        };
+        self.drop_blocks(&[oldest], reason);
+        true
+    }
+
+    fn drop_blocks(&self, blocks: &[Arc<Block>], reason: &'static str) {
+        if blocks.is_empty() {
+            return;
         }
         {
-            let mut shortage = self.shortage();
-            if now >= shortage.refused_last + REFUSAL_REMEMBERED {
-                shortage.refused_since = None;
-            }
+            let _changing = self.changing();
+            self.replace_view(|view| {
+                view.blocks
+                    .retain(|other| !blocks.iter().any(|block| Arc::ptr_eq(block, other)));
+            });
         }
-        self.drop_before(&mut writer, floor);
-        self.counters.observe(&writer);
-    }
-
-    /// Sees to it that `needed` more bytes fit into the memory, as far as old chunks can make room for them.
-    pub(crate) fn make_room(&self, writer: &mut Writer, needed: usize) {
-        let limit = memory_limit(self.config.memory_max);
-        if writer.memory().saturating_add(needed) <= limit {
-            return;
-        }
-        let now = self.clock.now();
-        if now >= writer.trim_again {
-            self.trim(writer, needed, now);
-            if writer.memory().saturating_add(needed) > limit {
-                // Looking at all series with each batch would cost more than it could free.
-                writer.trim_again = now + TRIM_PAUSE;
-            }
-        }
-    }
-
-    /// Drops the oldest sealed chunks until an eighth of the memory is free beside `needed` bytes.
-    ///
-    /// What is younger than the out-of-order window stays in any case: series that are written to keep their newest
-    /// samples, and a timestamp ahead of the clock cannot take the floor with it.
-    fn trim(&self, writer: &mut Writer, needed: usize, now: Timestamp) {
-        let limit = memory_limit(self.config.memory_max);
-        let ceiling = (now - self.config.out_of_order_window).as_millis();
-        let memory_before = writer.memory();
-        let mut excess = memory_before
-            .saturating_add(needed)
-            .saturating_sub(limit / 8 * 7);
-        let mut chunks = Vec::new();
-        for (_, slot) in writer.table.iter() {
-            let mut samples = slot.series.samples();
-            // The tail of a series that nobody writes to would keep its place for ever.
-            samples.seal_before(ceiling);
-            let sealed = samples.sealed().iter();
-            let droppable = sealed.take_while(|chunk| chunk.last < ceiling);
-            chunks.extend(droppable.map(|chunk| (chunk.last, chunk.memory())));
-        }
-        chunks.sort_unstable();
-        let before = self.floor.load(Ordering::Acquire);
-        let mut floor = before;
-        for (last, memory) in chunks {
-            if excess == 0 {
-                break;
-            }
-            floor = floor.max(last.saturating_add(1));
-            excess = excess.saturating_sub(memory);
-        }
-        self.drop_before(writer, floor);
-        if floor == before {
-            return;
-        }
-        let dropped = memory_before.saturating_sub(writer.memory());
-        self.counters.count_trim(dropped);
-        let mut shortage = self.shortage();
-        if shortage.dropped_since.is_none() {
-            shortage.dropped_since = Some(now);
-            tracing::warn!(
-                memory_max = self.config.memory_max,
-                oldest_kept = floor,
-                "samples are dropped before their retention for want of memory"
+        for block in blocks {
+            self.remove_block(block);
+            self.counters.count_dropped(block.meta().bytes);
+            tracing::info!(
+                block = block.meta().header.number,
+                bytes = block.meta().bytes,
+                reason,
+                "a block is past the retention and was removed"
             );
-        }
-    }
-
-    /// Notes that rows were refused for want of memory.
-    pub(crate) fn note_refusal(&self) {
-        let now = self.clock.now();
-        let mut shortage = self.shortage();
-        shortage.refused_last = now;
-        if shortage.refused_since.is_none() {
-            shortage.refused_since = Some(now);
-            tracing::warn!(
-                memory_max = self.config.memory_max,
-                "samples are refused for want of memory"
-            );
-        }
-    }
-
-    /// Raises the floor, and drops what lies wholly below it.
-    pub(crate) fn drop_before(&self, writer: &mut Writer, floor: i64) {
-        self.floor.fetch_max(floor, Ordering::AcqRel);
-        let mut memory = Memory::default();
-        let mut oldest = i64::MAX;
-        let mut empty = Vec::new();
-        for (id, slot) in writer.table.iter() {
-            let mut samples = slot.series.samples();
-            samples.drop_before(floor);
-            let Some((first, _)) = samples.range() else {
-                empty.push(id);
-                continue;
-            };
-            oldest = oldest.min(first);
-            memory.sealed += samples.memory().sealed;
-            memory.tails += samples.memory().tails;
-        }
-        writer.samples_memory = memory;
-        writer.range = writer.range.map(|(_, newest)| (oldest.max(floor), newest));
-        if !empty.is_empty() {
-            let mut index = self.index_mut();
-            for id in &empty {
-                index.remove(*id);
-            }
-            drop(index);
-            writer.table.remove(&empty);
-        }
-        if writer.table.len() == 0 {
-            writer.range = None;
-        }
-        // A file that cannot be removed is tried again in the next round; its samples stay invisible.
-        if let Err(error) = writer.log.remove_before(floor) {
-            tracing::warn!(error = %error, "an old segment of the log cannot be removed");
         }
     }
 }

@@ -1,57 +1,59 @@
-//! The store as others see it: open, both ports, health, close.
+//! The store as others see it: open, the ports, health, close.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{
-    AppendError, Appended, Clock, ComponentHealth, Disk, HealthState, Labels, Metadata,
-    MetricFamily, SampleBatch, SampleColumns, SampleSink, Scope, SelectedSeries, Selection,
-    SeriesSource, SourceError, Timestamp,
+    AppendError, Appended, Budget, Clock, ComponentHealth, Disk, Exemplar, Labels, Metadata,
+    MetricFamily, SampleBatch, SampleSink, Scope, SelectedSeries, Selection, SeriesSource,
+    SourceError, Timestamp,
 };
 
-use crate::append::Writer;
 use crate::background::Background;
 use crate::config::Config;
 use crate::descriptions::Described;
 use crate::error::Error;
-use crate::recovery::{Recovery, disk_error};
-use crate::series::Series;
+use crate::files::disk_error;
+use crate::recovery::Recovery;
+use crate::selected::Selected;
 use crate::shared::Shared;
-use crate::wal::sync::SyncQueue;
-use crate::wal::writer::LogWriter;
 
 /// The name of the file whose lock keeps other servers out of the directory.
-const LOCK_FILE: &str = "lock";
+pub(crate) const LOCK_FILE: &str = "lock";
 
-/// The directory of the log's segments.
-const LOG_DIRECTORY: &str = "wal";
+/// A log as short as this is read again at the next start; a longer one becomes blocks when the store is closed.
+const CLOSED_LOG_MAX: u64 = 256 << 10;
 
 /// A time-series store in a directory.
 ///
-/// What an append accepted survives the death of the process at once, and the loss of power a tenth of a second later.
-/// Once the disk has refused a write or a sync, the store answers questions and takes nothing more.
+/// What an append accepted is durable, unless the configuration says otherwise. When the disk refuses, the store answers
+/// questions and takes nothing more until the disk recovers.
 pub struct Store {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     background: Mutex<Option<Background>>,
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 impl Store {
-    /// Opens the store in `directory`, which is created if it does not exist, and reads its log.
+    /// Opens the store in `directory`, which is created if it does not exist.
     ///
-    /// Errors: someone else has it open, the disk refuses, or a newer version wrote it. Broken records are no error.
+    /// Errors: someone else has it open, the directory cannot be created, listed or locked, a file in it may not be read,
+    /// or a newer version wrote it. Broken files are no error: they are set aside, and what is broken in a log is skipped.
+    /// Files that the disk refuses to read are left as they are. If nothing can be written, the store answers questions
+    /// and takes nothing until the disk recovers.
     pub fn open(
         disk: Arc<dyn Disk>,
         directory: &Path,
         clock: Arc<dyn Clock>,
         config: Config,
     ) -> Result<(Self, Recovery), Error> {
-        let log_directory = directory.join(LOG_DIRECTORY);
-        disk.create_directory(&log_directory)
-            .map_err(disk_error("create", &log_directory))?;
+        let threads = config.threads;
+        let shared = Arc::new(Shared::new(Arc::clone(&disk), clock, config, directory));
+        for path in [&shared.log_directory, &shared.block_directory] {
+            create_directory(&*disk, path)?;
+        }
         let lock_path = directory.join(LOCK_FILE);
         let lock = match disk.lock(&lock_path) {
             Ok(lock) => lock,
@@ -60,31 +62,23 @@ impl Store {
             }
             Err(error) => return Err(disk_error("lock", &lock_path)(error)),
         };
-        disk.sync_directory(directory)
-            .map_err(disk_error("sync", directory))?;
-        let queue = Arc::new(SyncQueue::new(Arc::clone(&disk), log_directory.clone()));
-        let log = LogWriter::new(
-            Arc::clone(&disk),
-            log_directory.clone(),
-            config.segment_bytes,
-            config.retention,
-            Arc::clone(&queue),
+        let recovery = shared.recover()?;
+        shared.remove_incomplete_snapshots();
+        shared.counters.count_recovery(&recovery);
+        tracing::info!(
+            blocks = recovery.blocks,
+            logs = recovery.logs.len(),
+            samples_in_logs = recovery.samples(),
+            series_in_logs = recovery.series,
+            duration_ms = recovery.elapsed.as_secs_f64() * 1000.0,
+            "store opened"
         );
-        let writer = Writer::new(log);
-        let threads = config.threads;
-        let shared = Arc::new(Shared::new(
-            disk,
-            clock,
-            config,
-            log_directory,
-            queue,
-            writer,
-        ));
-        let recovery = recover(&shared)?;
         let background = match threads {
             true => Some(Background::start(&shared).map_err(disk_error("watch", directory))?),
             false => None,
         };
+        // What the logs held becomes blocks.
+        shared.signal.wake();
         let store = Self {
             shared,
             background: Mutex::new(background),
@@ -93,21 +87,49 @@ impl Store {
         Ok((store, recovery))
     }
 
-    /// Makes durable what was appended before the call. The store's own thread does it soon after each append.
+    /// Makes durable what was appended before the call.
     ///
     /// Errors: the disk refused, now or earlier.
     pub fn sync(&self) -> Result<(), Error> {
-        self.shared.sync().map_err(log_error)
+        self.shared
+            .commits
+            .sync()
+            .map_err(|failure| self.shared.log_failed(&failure).into())
     }
 
-    /// Drops what is older than the retention. The store's own thread does it now and then.
+    /// Moves everything in memory into blocks.
+    ///
+    /// Errors: the disk refused; everything is still in memory and in the log.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.shared.flush_all()
+    }
+
+    /// Does the most useful merge of blocks; false if there is nothing to do.
+    ///
+    /// Errors: the disk refused, or a block is damaged; everything is as before.
+    pub fn compact(&self) -> Result<bool, Error> {
+        self.shared.compact_once()
+    }
+
+    /// Does what is due at `now`: looks whether the disk has room or has recovered, writes what was long in memory, and
+    /// keeps the retention. The store's own threads do it now and then.
     pub fn maintain(&self, now: Timestamp) {
+        self.shared.tick(now);
+        self.shared.flush_frozen();
         self.shared.maintain(now);
+    }
+
+    /// Changes what is set, from the next append and the next round of maintenance on. What a running store cannot change
+    /// stays as it was: when appends are acknowledged, the threads, the memory for pages of blocks.
+    pub fn reconfigure(&self, config: Config) {
+        self.shared.configure(config);
     }
 
     /// How well the store does its work.
     pub fn health(&self) -> ComponentHealth {
-        let (state, since, reason) = self.condition();
+        self.shared.notice_damage();
+        let now = self.shared.clock.now();
+        let (state, since, reason) = self.shared.condition.health(now);
         ComponentHealth {
             component: "store",
             state,
@@ -126,55 +148,44 @@ impl Store {
     ///
     /// Errors: the disk refused, now or earlier.
     pub fn close(&self) -> Result<(), Error> {
-        drop(
-            self.background
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        // Whoever is writing gets to the end of it before the last sync.
-        let writer = self.shared.writer();
-        self.shared.close();
-        drop(writer);
-        let failed = self.shared.failure().filter(|failure| !failure.closed);
-        let synced = match failed {
-            Some(failure) => Err(Error::Log(failure.reason.clone())),
-            None => self.sync(),
+        drop(lock(&self.background).take());
+        let Some(held) = lock(&self.lock).take() else {
+            return Ok(());
         };
-        drop(
-            self.lock
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        synced
+        let shared = &self.shared;
+        // Whoever is writing gets to the end of it first.
+        let writer = shared.writer();
+        let failed = shared.condition.failure();
+        shared.condition.close(shared.clock.now());
+        drop(writer);
+        let closed = match failed {
+            Some(reason) => Err(Error::Log(reason)),
+            None => self.settle(),
+        };
+        drop(held);
+        closed
     }
 
-    fn condition(&self) -> (HealthState, Timestamp, String) {
-        if let Some(failure) = self.shared.failure() {
-            return (
-                HealthState::Unhealthy,
-                failure.since,
-                failure.reason.clone(),
-            );
+    fn settle(&self) -> Result<(), Error> {
+        let shared = &self.shared;
+        if shared.log_bytes() > CLOSED_LOG_MAX
+            && let Err(error) = shared.flush_all()
+        {
+            // The log has it all.
+            tracing::warn!(error = %error, "samples in memory cannot be moved to disk");
         }
-        let shortage = self.shared.shortage();
-        if let Some(since) = shortage.refused_since {
-            let reason = format!(
-                "samples are refused, because there is no room for them in {} bytes of memory: raise limits.memory",
-                self.shared.config.memory_max
-            );
-            return (HealthState::Degraded, since, reason);
-        }
-        if let Some(since) = shortage.dropped_since {
-            let reason = format!(
-                "samples are dropped before their retention, because they take more than {} bytes of memory: \
-                 raise limits.memory, or lower storage.retention",
-                self.shared.config.memory_max
-            );
-            return (HealthState::Degraded, since, reason);
-        }
-        (HealthState::Healthy, self.shared.opened, String::new())
+        shared
+            .commits
+            .close()
+            .map_err(|failure| Error::Log(failure.to_string()))
+    }
+
+    /// Ends as a process does that is killed: nothing more is written. For tests.
+    #[cfg(test)]
+    pub(crate) fn kill(self) {
+        drop(lock(&self.background).take());
+        self.shared.condition.close(self.shared.clock.now());
+        drop(lock(&self.lock).take());
     }
 }
 
@@ -186,57 +197,33 @@ impl Drop for Store {
     }
 }
 
-fn log_error(error: AppendError) -> Error {
-    match error {
-        AppendError::Storage(reason) | AppendError::TooLarge(reason) => Error::Log(reason),
+/// Creates a directory with those above it; the names of those that are new are durable.
+fn create_directory(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    let is_absent = |path: &&Path| {
+        let listed = disk.list(path);
+        listed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    // The root and the working directory are there.
+    let above = path.ancestors().filter(|path| path.parent().is_some());
+    let absent: Vec<_> = above.take_while(is_absent).collect();
+    disk.create_directory(path)
+        .map_err(disk_error("create", path))?;
+    for new in absent {
+        let parent = match new.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        match disk.sync_directory(parent) {
+            // Who may write to a directory need not be allowed to open it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(disk_error("sync", parent))?,
+        }
     }
+    Ok(())
 }
 
-fn recover(shared: &Shared) -> Result<Recovery, Error> {
-    let mut writer = shared.writer().map_err(log_error)?;
-    let recovery = shared.recover(&mut writer)?;
-    shared.counters.count_recovery(&recovery);
-    shared.counters.observe(&writer);
-    tracing::info!(
-        segments = recovery.segments,
-        bytes = recovery.bytes,
-        samples = recovery.samples,
-        series = recovery.series,
-        duration_ms = recovery.elapsed.as_secs_f64() * 1000.0,
-        "log read"
-    );
-    if recovery.torn_bytes > 0 {
-        tracing::warn!(
-            segment = recovery.torn_segment,
-            offset = recovery.torn_offset,
-            length = recovery.torn_bytes,
-            "bytes were cut off the end of the log: an interrupted write, or damage"
-        );
-    }
-    for broken in &recovery.broken {
-        tracing::error!(
-            segment = broken.segment,
-            offset = broken.offset,
-            length = broken.length,
-            reason = broken.reason,
-            "a broken part of the log was skipped"
-        );
-    }
-    if recovery.samples_undefined > 0 || recovery.broken_records > recovery.broken.len() as u64 {
-        tracing::error!(
-            broken_records = recovery.broken_records,
-            samples_undefined = recovery.samples_undefined,
-            "broken parts of the log were skipped, in all"
-        );
-    }
-    if recovery.records_unknown > 0 {
-        let count = recovery.records_unknown;
-        tracing::warn!(
-            count,
-            "records of the log are of a type that a newer version wrote"
-        );
-    }
-    Ok(recovery)
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl SampleSink for Store {
@@ -245,137 +232,103 @@ impl SampleSink for Store {
     }
 
     fn describe(&self, descriptions: &[(String, Metadata)]) -> Result<(), AppendError> {
-        let mut writer = self.shared.writer()?;
-        self.shared.check()?;
+        let shared = &self.shared;
+        shared.wait_for_room()?;
+        let mut writer = shared.writer()?;
+        shared.condition.check()?;
         let mut changed = BTreeMap::new();
         {
-            let mut known = self.shared.descriptions_mut();
+            let mut known = shared.descriptions_mut();
             for (name, metadata) in descriptions {
                 match known.set(name, metadata) {
                     Described::Changed => _ = changed.insert(name, metadata),
                     Described::Known => {}
-                    Described::Refused => self.shared.counters.count_refused_description(),
+                    Described::Refused => shared.counters.count_refused_description(),
                 }
             }
         }
-        if changed.is_empty() {
-            return Ok(());
+        // What is known may be on its way only: also without anything new it is waited for.
+        for (name, metadata) in changed {
+            writer
+                .encoder()
+                .describe(name, metadata)
+                .map_err(|error| AppendError::TooLarge(error.to_string()))?;
         }
-        self.shared.begin(&mut writer)?;
-        writer.log.metadata(changed);
-        self.shared.commit(&mut writer)?;
-        self.shared.counters.observe(&writer);
-        Ok(())
+        let ticket = shared.publish(&mut writer);
+        drop(writer);
+        shared
+            .commits
+            .wait(ticket)
+            .map_err(|failure| shared.log_failed(&failure))
     }
 }
 
 impl SeriesSource for Store {
     fn select(&self, selection: &Selection) -> Result<Box<dyn SelectedSeries>, SourceError> {
-        let start = self.visible_from(selection.start);
-        let end = selection.end.as_millis();
-        let mut series = self.shared.index().select(&selection.matchers);
-        series.retain(|series| series.overlaps(start, end));
-        series.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(Box::new(Selected { series, start, end }))
+        let selectors = std::slice::from_ref(&selection.matchers);
+        let (start, end) = (selection.start.as_millis(), selection.end.as_millis());
+        Ok(Box::new(self.shared.select(selectors, start, end)?))
     }
 
     fn series(&self, scope: &Scope) -> Result<Vec<Labels>, SourceError> {
-        let mut labels: Vec<_> = self
-            .scoped(scope)
-            .map(|series| series.labels.clone())
-            .collect();
-        labels.sort_unstable();
+        let (mut labels, _memory) = self.scoped(scope)?.into_labels();
         limit(&mut labels, scope);
         Ok(labels)
     }
 
     fn label_names(&self, scope: &Scope) -> Result<Vec<String>, SourceError> {
-        let mut names = BTreeSet::new();
-        for series in self.scoped(scope) {
-            for (name, _) in series.labels.iter() {
-                if !names.contains(name) {
-                    names.insert(name.to_owned());
-                }
-            }
-        }
-        Ok(limited(names, scope))
+        let mut names = match scope.selectors.is_empty() {
+            true => self.shared.all_label_names(scope)?,
+            false => self.scoped(scope)?.into_words(|labels, names| {
+                labels.iter().try_for_each(|(name, _)| names.add(name))
+            })?,
+        };
+        limit(&mut names, scope);
+        Ok(names)
     }
 
     fn label_values(&self, name: &str, scope: &Scope) -> Result<Vec<String>, SourceError> {
-        if scope.selectors.is_empty() {
-            let start = self.visible_from(scope.start);
-            let end = scope.end.as_millis();
-            let limit = match scope.limit {
-                0 => usize::MAX,
-                limit => limit,
-            };
-            let index = self.shared.index();
-            return Ok(index.values(name, limit, |series| series.overlaps(start, end)));
-        }
-        let mut values = BTreeSet::new();
-        for series in self.scoped(scope) {
-            if let Some(value) = series.labels.get(name)
-                && !values.contains(value)
-            {
-                values.insert(value.to_owned());
-            }
-        }
-        Ok(limited(values, scope))
+        let mut values = match scope.selectors.is_empty() {
+            true => self.shared.all_label_values(name, scope)?,
+            false => self.scoped(scope)?.into_words(|labels, values| {
+                labels.get(name).map_or(Ok(()), |value| values.add(value))
+            })?,
+        };
+        limit(&mut values, scope);
+        Ok(values)
+    }
+
+    fn budget(&self) -> Budget {
+        self.shared.budget.clone()
     }
 
     fn metadata(&self) -> Result<BTreeMap<String, Metadata>, SourceError> {
         Ok(self.shared.descriptions().by_name().clone())
     }
+
+    fn exemplars(&self, scope: &Scope) -> Result<Vec<(Labels, Vec<Exemplar>)>, SourceError> {
+        let selected = self.scoped(scope)?;
+        let mut all = Vec::new();
+        for index in 0..selected.len() {
+            let exemplars = selected.exemplars(index)?;
+            if !exemplars.is_empty() {
+                all.push((selected.labels(index).clone(), exemplars));
+            }
+        }
+        limit(&mut all, scope);
+        Ok(all)
+    }
 }
 
 impl Store {
-    /// The series in scope, in no particular order.
-    fn scoped(&self, scope: &Scope) -> impl Iterator<Item = Arc<Series>> {
-        let start = self.visible_from(scope.start);
-        let end = scope.end.as_millis();
-        let series = self.shared.index().select_any(&scope.selectors);
-        series
-            .into_iter()
-            .filter(move |series| series.overlaps(start, end))
+    fn scoped(&self, scope: &Scope) -> Result<Selected, SourceError> {
+        let (start, end) = (scope.start.as_millis(), scope.end.as_millis());
+        self.shared.select(&scope.selectors, start, end)
     }
-
-    /// Chunks may still hold samples below the floor, which nobody shall see.
-    fn visible_from(&self, start: Timestamp) -> i64 {
-        start
-            .as_millis()
-            .max(self.shared.floor.load(Ordering::Acquire))
-    }
-}
-
-fn limited(names: BTreeSet<String>, scope: &Scope) -> Vec<String> {
-    let mut names = names.into_iter().collect();
-    limit(&mut names, scope);
-    names
 }
 
 fn limit<T>(answers: &mut Vec<T>, scope: &Scope) {
     if scope.limit > 0 {
         answers.truncate(scope.limit);
-    }
-}
-
-struct Selected {
-    series: Vec<Arc<Series>>,
-    start: i64,
-    end: i64,
-}
-
-impl SelectedSeries for Selected {
-    fn len(&self) -> usize {
-        self.series.len()
-    }
-
-    fn labels(&self, index: usize) -> &Labels {
-        &self.series[index].labels
-    }
-
-    fn read(&self, index: usize, columns: &mut SampleColumns) -> Result<(), SourceError> {
-        self.series[index].read(self.start, self.end, columns);
-        Ok(())
     }
 }

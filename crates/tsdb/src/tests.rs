@@ -8,39 +8,44 @@ use model::{Labels, SampleColumns, Selection, SeriesSource, Timestamp};
 use proptest::prelude::*;
 use testkit::{SimulatedClock, SimulatedDisk};
 
-use crate::wal::file_name;
+use crate::log::file_name;
 use crate::{Config, Error, Recovery, Store};
 
 /// The time at which tests begin.
-const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// Where the store is on simulated disks.
-const DIRECTORY: &str = "/data";
+pub(crate) const DIRECTORY: &str = "/data";
 
 /// Value bits by series and timestamp.
-type Contents = BTreeMap<Labels, BTreeMap<i64, u64>>;
+pub(crate) type Contents = BTreeMap<Labels, BTreeMap<i64, u64>>;
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         threads: false,
         ..Config::default()
     }
 }
 
-fn open(disk: &SimulatedDisk, config: Config) -> Result<(Store, Recovery), Error> {
+pub(crate) fn open(disk: &SimulatedDisk, config: Config) -> Result<(Store, Recovery), Error> {
     let clock = Arc::new(SimulatedClock::new(NOW));
-    Store::open(Arc::new(disk.clone()), Path::new(DIRECTORY), clock, config)
+    Store::open(
+        Arc::new(disk.process()),
+        Path::new(DIRECTORY),
+        clock,
+        config,
+    )
 }
 
-fn labels(name: &str) -> Labels {
+pub(crate) fn labels(name: &str) -> Labels {
     Labels::from_pairs([("__name__", name), ("job", "a")]).unwrap()
 }
 
-fn segment_path(number: u64) -> PathBuf {
+pub(crate) fn log_path(number: u64) -> PathBuf {
     Path::new(DIRECTORY).join("wal").join(file_name(number))
 }
 
-fn contents(store: &Store) -> Contents {
+pub(crate) fn contents(store: &Store) -> Contents {
     let selection = Selection {
         matchers: Vec::new(),
         start: Timestamp::MIN,
@@ -101,6 +106,12 @@ mod appending;
 mod concurrency;
 mod contract;
 mod crashes;
-mod fixture;
+mod damage;
+mod decisions;
+mod extras;
+pub(crate) mod fixture;
 mod model_based;
+mod month;
+mod random;
 mod retention;
+mod room;

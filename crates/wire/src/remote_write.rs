@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! WriteRequest   timeseries = 1 (repeated)  metadata = 3 (repeated)
-//! TimeSeries     labels = 1 (repeated)  samples = 2 (repeated)  exemplars = 3  histograms = 4
+//! TimeSeries     labels = 1  samples = 2  exemplars = 3  histograms = 4 (all repeated)
 //! Label          name = 1  value = 2
 //! Sample         value = 1 (double)  timestamp = 2 (int64, milliseconds)
 //! MetricMetadata type = 1 (enum)  metric_family_name = 2  help = 4  unit = 5
@@ -13,6 +13,8 @@
 
 mod decode;
 mod encode;
+mod exemplar;
+mod histogram;
 mod key;
 mod protobuf;
 mod usual;
@@ -21,20 +23,29 @@ use model::{Metadata, SampleBatch};
 use thiserror::Error;
 
 pub use decode::decode;
-pub use encode::{compress, encode, encode_metadata};
+pub use encode::{compress, encode, encode_exemplars, encode_histograms, encode_metadata};
 pub use key::KEYS;
 
 /// What a request says.
 #[derive(Clone, Debug)]
 pub struct WriteRequest<'a> {
-    /// The float samples, in the message's order.
+    /// Samples, native histograms and exemplars, each in the message's order.
     pub batch: SampleBatch<'a>,
     /// Type, help and unit by metric family.
     pub metadata: Vec<(String, Metadata)>,
-    /// How many exemplars there are; they are not read.
-    pub exemplars: usize,
-    /// How many native histograms there are; they are not read.
-    pub histograms: usize,
+    /// The native histograms that are none.
+    pub refused_histograms: Refused<'a>,
+    /// The exemplars that are none.
+    pub refused_exemplars: Refused<'a>,
+}
+
+/// What of a request is not in its batch, since it is broken.
+#[derive(Clone, Debug, Default)]
+pub struct Refused<'a> {
+    /// How many of a kind.
+    pub count: usize,
+    /// The series of the first of them, as the batch's rows have it, and what is wrong.
+    pub first: Option<(&'a [u8], String)>,
 }
 
 /// Why a body is no request.

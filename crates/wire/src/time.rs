@@ -2,10 +2,10 @@
 //!
 //! No time zones are needed, so no calendar library is: days and dates are those of `model::date`.
 
-use std::fmt;
 use std::time::Duration;
 
-use model::date::{date_from_days, days_from_date, days_in_month};
+pub use model::date::format_rfc3339;
+use model::date::{days_from_date, days_in_month};
 use model::{Timestamp, duration};
 use thiserror::Error;
 
@@ -65,26 +65,6 @@ pub fn parse_rfc3339(text: &str) -> Result<Timestamp, InvalidTime> {
     Ok(Timestamp::from_millis(
         days_from_date(year, month, day) * DAY_MILLIS + seconds * 1000 + fraction_millis,
     ))
-}
-
-/// Shows a time as RFC 3339 in UTC, with milliseconds if there are any: `2026-11-21T07:11:26.5Z` as `….500Z`.
-///
-/// Years beyond 9999 and before 0 are shown too, but RFC 3339 has no form for them.
-pub fn format_rfc3339(timestamp: Timestamp) -> impl fmt::Display {
-    fmt::from_fn(move |formatter| {
-        let millis = timestamp.as_millis();
-        let (year, month, day) = date_from_days(millis.div_euclid(DAY_MILLIS));
-        let rest = millis.rem_euclid(DAY_MILLIS);
-        let (hour, minute, second) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60);
-        write!(
-            formatter,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-        )?;
-        match rest % 1000 {
-            0 => formatter.write_str("Z"),
-            fraction => write!(formatter, ".{fraction:03}Z"),
-        }
-    })
 }
 
 /// Reads a time parameter of Prometheus' API: seconds since 1970 with a fraction, or RFC 3339.

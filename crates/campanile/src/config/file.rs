@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use document::{Document, Options, Problem, Section, Source, Syntax};
 
-use super::settings::{LATER, SETTINGS, section_and_key};
-use super::{Draft, Environment, Origin, alerting};
+use super::settings::{LATER, ONLY_IN_FILE, SETTINGS, section_and_key};
+use super::{Draft, Environment, Origin, alerting, storage};
 
 /// A larger file is no configuration of ours.
 const BYTES_MAX: usize = 16 << 20;
@@ -60,10 +60,6 @@ pub(crate) fn source(path: &Path) -> Result<Arc<Source>, Problem> {
 /// Reads every key of a parsed file; `directory` is where its relative paths begin.
 pub(super) fn read<'d>(document: &'d Document, directory: &Path, draft: &mut Draft<'d>) {
     let mut root = document.section();
-    for name in section_names() {
-        let section = root.section(name);
-        read_section(section, name, directory, draft);
-    }
     draft.read = alerting::read(&mut root, directory);
     read_section(root, "", directory, draft);
 }
@@ -82,6 +78,17 @@ fn read_section<'d>(
             draft.read(setting, value, Origin::Written(directory));
         }
     }
+    for child in section_names() {
+        let (parent, key) = section_and_key(child);
+        if parent == name {
+            read_section(section.section(key), child, directory, draft);
+        }
+    }
+    if name == "storage"
+        && let Some(value) = section.value("selector_retention")
+    {
+        storage::read_selector_retention(value, draft);
+    }
     let later = LATER.iter().map(|path| section_and_key(path));
     section.unsupported(later.filter(|(of, _)| *of == name).map(|(_, key)| key));
     section.finish_with(|key| misplaced(name, key));
@@ -92,7 +99,8 @@ fn misplaced(section: &str, key: &str) -> Option<String> {
     let paths = SETTINGS
         .iter()
         .map(|setting| setting.path)
-        .chain(LATER.iter().copied());
+        .chain(LATER.iter().copied())
+        .chain(ONLY_IN_FILE.iter().copied());
     for path in paths {
         let (of, own) = section_and_key(path);
         if key == path && !of.is_empty() {

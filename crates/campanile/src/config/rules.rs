@@ -76,6 +76,16 @@ fn refuse_contradictions(draft: &Draft<'_>) {
             &message,
         );
     }
+    for (value, kept) in &draft.selector_retention {
+        if *kept >= storage.retention && draft.good("storage.retention").is_some() {
+            value.refuse(format!(
+                "{} is not shorter than storage.retention ({}), after which samples go anyway; write a shorter time, or \
+                 leave the selector out",
+                model::duration::format(*kept),
+                model::duration::format(storage.retention)
+            ));
+        }
+    }
 }
 
 impl<'d> Draft<'d> {

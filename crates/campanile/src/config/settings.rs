@@ -7,7 +7,7 @@ use std::time::Duration;
 use document::{Amount, Value, show_size};
 use http::Uri;
 
-use super::{Draft, LogFormat, LogLevel, MemoryLimit};
+use super::{Acknowledge, Draft, LogFormat, LogLevel, MemoryLimit};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -15,6 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+const PIB: u64 = 1 << 50;
 
 /// One thing that can be set.
 pub(super) struct Setting {
@@ -36,10 +37,14 @@ pub(super) enum Kind {
     Choice(&'static [(&'static str, Choose)]),
     Duration(Duration, Duration, fn(&mut Draft<'_>, Duration)),
     Integer(u32, u64, fn(&mut Draft<'_>, u64)),
+    /// The name of a label.
+    LabelName(fn(&mut Draft<'_>, String)),
     Memory(fn(&mut Draft<'_>, MemoryLimit)),
     Path(fn(&mut Draft<'_>, PathBuf)),
     /// An address of web pages; empty if it is not given.
     Url(fn(&mut Draft<'_>, String)),
+    /// A share of something, or none.
+    Share(fn(&mut Draft<'_>, Option<u8>)),
     Size(u64, u64, fn(&mut Draft<'_>, u64)),
     /// `on` or `off`.
     Switch(fn(&mut Draft<'_>, bool)),
@@ -123,8 +128,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "60%",
         kind: Kind::Memory(|draft, limit| draft.config.limits.memory = limit),
         flag: None,
-        meaning: "The memory to plan with: a share of the machine's or the container's, or a size. Series and samples take at most \
-                  60 % of it, the oldest go first; the rest is for queries, each of which is bounded by `query.max_samples`.",
+        meaning: "The memory to plan with: a share of the machine's or the container's, or a size. The store takes at most 60 % of it, \
+                  all queries together 20 %; what does not fit is refused ([how it is divided](operations.md#limits-and-memory)).",
     },
     Setting {
         path: "limits.active_series",
@@ -134,6 +139,62 @@ pub(super) const SETTINGS: &[Setting] = &[
         }),
         flag: None,
         meaning: "The most series with samples within the retention; 0 is no limit.",
+    },
+    Setting {
+        path: "limits.new_series_per_hour",
+        default: "0",
+        kind: Kind::Integer(0, 1_000_000_000, |draft, count| {
+            draft.config.limits.new_series_per_hour = count;
+        }),
+        flag: None,
+        meaning: "How many series may begin within an hour; samples of further new ones are refused until it is over. 0 is \
+                  no limit.",
+    },
+    Setting {
+        path: "limits.labels_per_series",
+        // Metrics of Kubernetes objects with all their labels have a few dozen; four times that is a mistake.
+        default: "256",
+        kind: Kind::Integer(0, 1_000_000, |draft, count| {
+            draft.config.limits.labels_per_series = count;
+        }),
+        flag: None,
+        meaning: "How many labels a series may have, its name among them; 0 is no limit.",
+    },
+    Setting {
+        path: "limits.label_name_bytes",
+        // Long names come from keys of Kubernetes, which end at 317 bytes, with a prefix.
+        default: "512",
+        kind: Kind::Integer(0, 1_000_000, |draft, bytes| {
+            draft.config.limits.label_name_bytes = bytes;
+        }),
+        flag: None,
+        meaning: "How long the name of a label may be, in bytes; 0 is no limit.",
+    },
+    Setting {
+        path: "limits.label_value_bytes",
+        // Addresses of web pages and statements of databases stand in labels; a whole document does not.
+        default: "65536",
+        kind: Kind::Integer(0, 1_000_000, |draft, bytes| {
+            draft.config.limits.label_value_bytes = bytes;
+        }),
+        flag: None,
+        meaning: "How long the value of a label may be, in bytes; 0 is no limit.",
+    },
+    Setting {
+        path: "limits.cardinality.label",
+        default: "job",
+        kind: Kind::LabelName(|draft, name| draft.config.limits.cardinality_label = name),
+        flag: None,
+        meaning: "The label of which each value has a budget of series of its own, so that one job cannot take the room of all.",
+    },
+    Setting {
+        path: "limits.cardinality.series",
+        default: "0",
+        kind: Kind::Integer(0, 1_000_000_000, |draft, count| {
+            draft.config.limits.cardinality_series = count;
+        }),
+        flag: None,
+        meaning: "How many series there may be with each value of that label; samples of further ones are refused. 0 is no limit.",
     },
     Setting {
         path: "limits.request_body",
@@ -216,6 +277,24 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "How long samples are kept.",
     },
     Setting {
+        path: "storage.retention_size",
+        default: "0",
+        kind: Kind::Size(0, 1024 * PIB, |draft, size| {
+            draft.config.storage.retention_size = size;
+        }),
+        flag: None,
+        meaning: "How large the files of the store may be in all, as in `50GB`; beyond it the oldest samples go before their \
+                  `storage.retention`. 0 is no limit.",
+    },
+    Setting {
+        path: "storage.retention_disk",
+        default: "0",
+        kind: Kind::Share(|draft, share| draft.config.storage.retention_disk = share),
+        flag: None,
+        meaning: "How full the file system below `data_dir` may be, by whatever fills it, as in `80%`; beyond it the oldest \
+                  samples go before their `storage.retention`. 0 is no limit.",
+    },
+    Setting {
         path: "storage.out_of_order_window",
         default: "1h",
         kind: Kind::Duration(Duration::ZERO, YEAR, |draft, window| {
@@ -224,6 +303,29 @@ pub(super) const SETTINGS: &[Setting] = &[
         flag: None,
         meaning: "How much older than the newest sample of its series a sample may be; \
                   not more than `storage.retention`.",
+    },
+    Setting {
+        path: "storage.acknowledge",
+        default: "synced",
+        kind: Kind::Choice(&[
+            ("synced", |draft| {
+                draft.config.storage.acknowledge = Acknowledge::Synced
+            }),
+            ("written", |draft| {
+                draft.config.storage.acknowledge = Acknowledge::Written
+            }),
+        ]),
+        flag: None,
+        meaning: "When a sender is told that its samples are stored: once they are `synced` to the disk and survive a loss of \
+                  power, or once they are `written` and survive the death of the process. What is written is synced within a \
+                  moment too, without anyone waiting for it.",
+    },
+    Setting {
+        path: "storage.admin_api",
+        default: "false",
+        kind: Kind::Boolean(|draft, enabled| draft.config.storage.admin_api = enabled),
+        flag: None,
+        meaning: "Whether samples can be deleted and snapshots made by requests to `/api/v1/admin/tsdb/…`.",
     },
     Setting {
         path: "query.timeout",
@@ -261,6 +363,7 @@ pub(super) const ONLY_IN_FILE: &[&str] = &[
     "rule_files",
     "alerting",
     "alertmanager_config",
+    "storage.selector_retention",
 ];
 
 /// Keys and sections that have their name already and come with later versions.
@@ -276,7 +379,6 @@ pub(super) const LATER: &[&str] = &[
     "statsd_listen",
     "auth.anonymous",
     "auth.jwt_secret_file",
-    "storage.retention_size",
     "query.experimental",
 ];
 
@@ -298,9 +400,9 @@ impl Setting {
     }
 }
 
-/// Splits `host.interval` into `host` and `interval`.
+/// Splits `host.interval` into `host` and `interval`; a section may lie in another, as `limits.cardinality` does.
 pub(super) fn section_and_key(path: &'static str) -> (&'static str, &'static str) {
-    path.split_once('.').unwrap_or(("", path))
+    path.rsplit_once('.').unwrap_or(("", path))
 }
 
 /// The environment variable of a key: `CAMPANILE_HOST_INTERVAL` for `host.interval`.
@@ -331,6 +433,7 @@ impl Kind {
                 let number = value.integer(i64::from(*least)..=most)?;
                 put(draft, number.unsigned_abs());
             }
+            Self::LabelName(put) => put(draft, label_name(value)?),
             Self::Memory(put) => {
                 let limit = match value.amount(MEMORY.0..=MEMORY.1)? {
                     Amount::Percent(share) => MemoryLimit::Share(share),
@@ -339,6 +442,7 @@ impl Kind {
                 put(draft, limit);
             }
             Self::Path(put) => put(draft, value.file_path(directory)?),
+            Self::Share(put) => put(draft, share(value)?),
             Self::Url(put) => put(draft, url(value)?),
             Self::Size(least, most, put) => put(draft, value.size(*least..=*most)?),
             Self::Switch(put) => put(draft, value.switch()?),
@@ -363,18 +467,48 @@ impl Kind {
                 format!("duration, `{}` to `{}`", duration(least), duration(most))
             }
             Self::Integer(least, most, _) => format!("whole number, {least} to {most}"),
+            Self::LabelName(_) => "name of a label".to_owned(),
             Self::Memory(_) => format!(
                 "share, `1%` to `100%`, or size, `{}` to `{}`",
                 show_size(MEMORY.0),
                 show_size(MEMORY.1)
             ),
             Self::Path(_) => "path".to_owned(),
+            Self::Share(_) => "share, `1%` to `100%`, or `0`".to_owned(),
             Self::Url(_) => "URL".to_owned(),
             Self::Size(least, most, _) => {
                 format!("size, `{}` to `{}`", show_size(*least), show_size(*most))
             }
             Self::Switch(_) => "`on`, `off`".to_owned(),
         }
+    }
+}
+
+fn label_name(value: Value<'_>) -> Option<String> {
+    let name = value.clone().text()?;
+    if name.is_empty() {
+        value.refuse("the name of a label is needed here, such as job");
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+/// Reads a share; 0 is none.
+fn share(value: Value<'_>) -> Option<Option<u8>> {
+    let text = value.clone().text()?;
+    if text == "0" {
+        return Some(None);
+    }
+    if !text.ends_with('%') {
+        let shown = value.shown();
+        value.refuse(format!(
+            "{shown} is no share: write it as in 80%, or 0 for no limit"
+        ));
+        return None;
+    }
+    match value.amount(0..=0)? {
+        Amount::Percent(share) => Some(Some(share)),
+        Amount::Bytes(_) => None,
     }
 }
 

@@ -111,6 +111,12 @@ fn yaml_and_json_say_the_same_and_set_every_key() {
     assert_eq!(config.data_dir, testdata().join("data"));
     assert_eq!(config.limits.memory, MemoryLimit::Bytes(2 << 30));
     assert_eq!(config.limits.request_body, 4 << 20);
+    assert_eq!(config.limits.cardinality_label, "tenant");
+    assert_eq!(config.storage.retention_size, 50 << 30);
+    assert_eq!(config.storage.retention_disk, Some(80));
+    let kept = &config.storage.selector_retention;
+    assert_eq!(kept[0].0, [model::Matcher::equal("job", "debug")]);
+    assert_eq!(kept[0].1, Duration::from_hours(48));
     assert!(!config.store_own_metrics);
     assert_eq!(config.query.lookback_delta, Duration::from_secs(90));
 
@@ -162,6 +168,7 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
         ("CAMPANILE_HOST_INTERVAL", "7s"),
         ("CAMPANILE_SELF", "on"),
         ("CAMPANILE_LIMITS_MEMORY", "10%"),
+        ("CAMPANILE_LIMITS_CARDINALITY_SERIES", "7"),
     ]
     .into_iter()
     .collect();
@@ -171,6 +178,7 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
     assert_eq!(config.host.interval, Duration::from_secs(7));
     assert!(config.store_own_metrics);
     assert_eq!(config.limits.memory, MemoryLimit::Share(10));
+    assert_eq!(config.limits.cardinality_series, 7);
     assert_eq!(
         config.host.rootfs,
         Path::new("/host"),

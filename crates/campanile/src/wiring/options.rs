@@ -10,23 +10,40 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::{Config, LogLevel, MemoryLimit};
 
-/// Of a program that keeps its data in memory about half is samples; the rest is for queries, requests and spare.
+/// What the store may take of the memory: series, samples that are not on disk yet, pages that were read.
 const STORE_SHARE_PERCENT: u64 = 60;
+
+/// What all questions together may take of the memory. The rest is for requests, the program itself and spare.
+const QUESTIONS_SHARE_PERCENT: u64 = 20;
+
+/// What the bodies of all requests together may take of the memory, as they were sent.
+const BODIES_SHARE_PERCENT: u64 = 6;
 
 /// What is assumed where the machine does not say how much memory it has.
 const MEMORY_FALLBACK: u64 = 1 << 30;
 
 /// The options of the store.
 pub(super) fn store(config: &Config) -> tsdb::Config {
-    let memory = match config.limits.memory {
-        MemoryLimit::Bytes(bytes) => bytes,
-        MemoryLimit::Share(percent) => share(memory_of_machine(), u64::from(percent)),
-    };
+    let memory = memory(config);
+    let (storage, limits) = (&config.storage, &config.limits);
     tsdb::Config {
-        retention: config.storage.retention,
-        out_of_order_window: config.storage.out_of_order_window,
-        active_series: size(config.limits.active_series),
+        retention: storage.retention,
+        retention_bytes: storage.retention_size,
+        retention_share: storage
+            .retention_disk
+            .map(|percent| f64::from(percent) / 100.0),
+        selector_retention: storage.selector_retention.clone(),
+        out_of_order_window: storage.out_of_order_window,
+        acknowledge: storage.acknowledge,
+        active_series: size(limits.active_series),
+        new_series_per_hour: limits.new_series_per_hour,
+        labels_per_series: size(limits.labels_per_series),
+        label_name_bytes: size(limits.label_name_bytes),
+        label_value_bytes: size(limits.label_value_bytes),
+        cardinality_label: limits.cardinality_label.clone(),
+        cardinality_series: size(limits.cardinality_series),
         memory_max: share(memory, STORE_SHARE_PERCENT),
+        questions_max: share(memory, QUESTIONS_SHARE_PERCENT),
         ..tsdb::Config::default()
     }
 }
@@ -52,10 +69,19 @@ pub(super) fn server(config: &Config, address: SocketAddr) -> server::Config {
         concurrent_queries: size(config.limits.concurrent_queries),
         request_body_max: size(config.limits.request_body),
         decompressed_max: size(config.limits.request_body_decompressed),
+        request_bodies_total_max: bodies(config),
         hosts,
+        admin_api: config.storage.admin_api,
         limits: limits(config),
         ..server::Config::default()
     }
+}
+
+/// Bytes of all bodies of requests at once: a part of the memory, but at least one body.
+fn bodies(config: &Config) -> usize {
+    let most = server::Config::default().request_bodies_total_max;
+    let part = size(share(memory(config), BODIES_SHARE_PERCENT));
+    part.min(most).max(size(config.limits.request_body))
 }
 
 /// The limits of queries, which may change while the program runs.
@@ -92,9 +118,38 @@ pub(super) fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
     differs("listen", old.listen == new.listen);
     differs("data_dir", old.data_dir == new.data_dir);
     differs("log.format", old.log.format == new.log.format);
-    differs("limits", old.limits == new.limits);
-    differs("storage", old.storage == new.storage);
+    let (limits, were) = (&new.limits, &old.limits);
+    differs("limits.memory", were.memory == limits.memory);
+    differs(
+        "limits.request_body",
+        were.request_body == limits.request_body,
+    );
+    differs(
+        "limits.request_body_decompressed",
+        were.request_body_decompressed == limits.request_body_decompressed,
+    );
+    differs(
+        "limits.concurrent_queries",
+        were.concurrent_queries == limits.concurrent_queries,
+    );
+    let (storage, was) = (&new.storage, &old.storage);
+    differs(
+        "storage.out_of_order_window",
+        was.out_of_order_window == storage.out_of_order_window,
+    );
+    differs(
+        "storage.acknowledge",
+        was.acknowledge == storage.acknowledge,
+    );
     keys
+}
+
+/// Bytes of memory to plan with.
+fn memory(config: &Config) -> u64 {
+    match config.limits.memory {
+        MemoryLimit::Bytes(bytes) => bytes,
+        MemoryLimit::Share(percent) => share(memory_of_machine(), u64::from(percent)),
+    }
 }
 
 fn share(whole: u64, percent: u64) -> u64 {

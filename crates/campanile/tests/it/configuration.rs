@@ -111,3 +111,55 @@ fn what_cannot_change_while_running_is_refused_by_name() {
         "{answer}"
     );
 }
+
+#[test]
+fn what_the_store_takes_and_who_may_change_it_follow_a_reload() {
+    let directory = directory();
+    let file = directory.path().join("campanile.yml");
+    let quiet = "host: {enabled: false}\nself: false\n";
+    std::fs::write(&file, format!("{quiet}limits: {{active_series: 1}}\n")).unwrap();
+    let data = directory.path().join("data");
+    let program = Program::start(&data, &["--config", file.to_str().unwrap()]);
+    program.wait_until_ready();
+    let push = |name: &str| {
+        let metric = format!(r#"{{"name":"{name}","type":"gauge","value":1}}"#);
+        let json = [("content-type", "application/json")];
+        let url = program.url("/api/v1/metrics/ingest");
+        send(Method::POST, &url, &json, metric.into_bytes())
+    };
+    let clean = || {
+        let url = program.url("/api/v1/admin/tsdb/clean_tombstones");
+        send(Method::POST, &url, &[], Vec::new())
+    };
+    assert_eq!(push("first").0, 201);
+    let (status, answer) = push("second");
+    assert_eq!(
+        (status, answer.contains("limits.active_series")),
+        (400, true),
+        "{answer}"
+    );
+    let (status, answer) = clean();
+    assert_eq!(
+        (status, answer.contains("storage.admin_api")),
+        (503, true),
+        "{answer}"
+    );
+
+    std::fs::write(
+        &file,
+        format!(
+            "{quiet}limits: {{active_series: 2}}\nstorage: {{admin_api: true, retention: 1d}}\n"
+        ),
+    )
+    .unwrap();
+    let (status, answer) = send(Method::POST, &program.url("/-/reload"), &[], Vec::new());
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(push("second").0, 201);
+    assert_ne!(clean().0, 503);
+    let (status, answer) = get(&program.url("/api/v1/status/tsdb"));
+    assert_eq!(
+        (status, answer.contains(r#""numSeries":2"#)),
+        (200, true),
+        "{answer}"
+    );
+}

@@ -16,6 +16,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Program {
     child: Child,
     log: Receiver<Value>,
+    /// Lines that came before one that was waited for.
+    passed_over: Vec<Value>,
     url: String,
 }
 
@@ -48,6 +50,7 @@ impl Program {
         let mut program = Self {
             child,
             log,
+            passed_over: Vec::new(),
             url: String::new(),
         };
         let listening = program.wait_for_event("listening");
@@ -67,14 +70,21 @@ impl Program {
 
     /// Waits for a log line with that event.
     pub(crate) fn wait_for_event(&mut self, event: &str) -> Value {
-        let mut seen = Vec::new();
         loop {
             match self.log.recv_timeout(PATIENCE) {
                 Ok(line) if line["event"] == event => return line,
-                Ok(line) => seen.push(line.to_string()),
-                Err(error) => panic!("no event {event:?} ({error}); seen:\n{}", seen.join("\n")),
+                Ok(line) => self.passed_over.push(line),
+                Err(error) => {
+                    let seen = &self.passed_over;
+                    panic!("no event {event:?} ({error}); seen:\n{seen:#?}")
+                }
             }
         }
+    }
+
+    /// The log lines of the start, and others that came before a line that was waited for.
+    pub(crate) fn passed_over(&self) -> &[Value] {
+        &self.passed_over
     }
 
     /// The log lines that have come since they were asked for last.

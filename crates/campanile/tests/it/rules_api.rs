@@ -96,7 +96,8 @@ impl OurServer {
         let groups = evaluated(rules, &store);
         let ports = Ports {
             sink: store.clone(),
-            source: store,
+            source: store.clone(),
+            storage: store,
             feed: server::Feed::default(),
             clock: Arc::new(SimulatedClock::new(Timestamp::from_millis(0))),
             families: Arc::new(Vec::new),

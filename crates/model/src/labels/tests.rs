@@ -81,7 +81,44 @@ fn order_is_by_the_first_label_that_differs() {
     );
 }
 
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// What [`crate::KeyEncoding::next`] gives, and what it leaves.
+fn taken(mut key: &[u8]) -> (Vec<Pair<'_>>, &[u8]) {
+    let labels = std::iter::from_fn(|| next_packed_label(&mut key)).collect();
+    (labels, key)
+}
+
+#[test]
+fn labels_of_all_lengths_can_be_taken_one_by_one() {
+    for length in [
+        1, 127, 128, 2047, 2048, 55_295, 55_296, 65_535, 65_536, 300_000,
+    ] {
+        let value = "x".repeat(length);
+        let labels = labels(&[("a", &value), ("b", "2")]);
+        let expected: [(&[u8], &[u8]); 2] = [(b"a", value.as_bytes()), (b"b", b"2")];
+        let (found, rest) = taken(labels.as_packed().as_bytes());
+        assert!(found == expected && rest.is_empty(), "{length}");
+    }
+}
+
+#[test]
+fn a_key_that_is_cut_or_has_an_empty_value_is_not_taken_to_its_end() {
+    let packed = labels(&[("a", "1"), ("b", "2")]);
+    let packed = packed.as_packed().as_bytes();
+    for length in [1, 2, 3, 5, 6, 7] {
+        assert!(!taken(&packed[..length]).1.is_empty());
+    }
+    assert_eq!(taken(b"\x01a\x00").1, b"\x01a\x00");
+}
+
 proptest! {
+    #[test]
+    fn taking_labels_off_any_bytes_ends(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        let (found, rest) = taken(&bytes);
+        prop_assert!(found.len() * 3 + rest.len() <= bytes.len());
+    }
+
     #[test]
     fn labels_behave_as_a_sorted_map(map in prop::collection::btree_map(".{0,8}", ".{0,300}", 0..8)) {
         let labels = Labels::from_pairs(&map).unwrap();

@@ -73,13 +73,13 @@ impl Evaluation<'_> {
         self.stream(&aggregate.expr, steps, &mut |column| {
             let (group, is_new) = groups.of(&column.labels, || new(steps.count));
             if is_new || A::HOLDS_VALUES {
-                held += steps.count;
-                self.budget.hold(steps.count)?;
+                held += 1;
+                self.budget.hold(1, steps.count)?;
             }
             group.add(&column.values);
             Ok(())
         })?;
-        self.budget.release(held);
+        self.budget.release(held, held * steps.count);
         let finished = groups.groups.into_iter().map(|(labels, group)| Column {
             labels,
             values: group.finish(),
@@ -127,7 +127,7 @@ impl Evaluation<'_> {
                 let next = columns.len();
                 let place = *places.entry(labels.clone()).or_insert(next);
                 if place == next {
-                    self.budget.hold(steps.count)?;
+                    self.budget.hold(1, steps.count)?;
                     let values = vec![ABSENT; steps.count];
                     columns.push(Column { labels, values });
                 }
@@ -140,7 +140,8 @@ impl Evaluation<'_> {
             }
             Ok(())
         })?;
-        self.budget.release(columns.len() * steps.count);
+        self.budget
+            .release(columns.len(), columns.len() * steps.count);
         Ok(columns)
     }
 }

@@ -212,9 +212,10 @@ impl Evaluation<'_> {
         }
         // Without their names some series may have become one.
         let columns = self.vector(expr, steps)?;
-        let held = columns.len().saturating_mul(steps.count);
+        let count = columns.len();
         let columns = merge(columns.into_iter().map(change).collect(), span)?;
-        self.budget.release(held);
+        self.budget
+            .release(count, count.saturating_mul(steps.count));
         for column in columns {
             emit(column)?;
         }
@@ -338,12 +339,13 @@ impl Evaluation<'_> {
         };
         let mut columns = Vec::new();
         self.stream_selector(selector, steps, Chosen::Timestamp, &mut |mut column| {
-            self.budget.hold(column.values.len())?;
+            self.budget.hold(1, column.values.len())?;
             column.labels = without_name(&column.labels);
             columns.push(column);
             Ok(())
         })?;
-        self.budget.release(columns.len() * steps.count);
+        self.budget
+            .release(columns.len(), columns.len() * steps.count);
         for column in merge(columns, span)? {
             emit(column)?;
         }

@@ -77,7 +77,7 @@ impl Evaluation<'_> {
                 self.annotations.warn(vector.span, &text);
                 return Ok(());
             };
-            self.budget.hold(column.values.len())?;
+            self.budget.hold(1, column.values.len())?;
             let labels = column.labels.filtered(|name| name != "le");
             let next = histograms.len();
             let place = *places.entry(labels.clone()).or_insert(next);
@@ -124,7 +124,8 @@ impl Evaluation<'_> {
                     *out = value(step, &histogram.labels, &mut present);
                 }
             }
-            self.budget.release(histogram.buckets.len() * steps.count);
+            let buckets = histogram.buckets.len();
+            self.budget.release(buckets, buckets * steps.count);
             columns.push(Column {
                 labels: histogram.labels.filtered(|name| name != NAME),
                 values,

@@ -71,7 +71,8 @@ impl Evaluation<'_> {
         change: &dyn Fn(&Labels) -> Result<Labels, InvalidLabels>,
     ) -> Result<Vec<Column>, EvalError> {
         let mut columns = self.vector(&arguments[0], steps)?;
-        self.budget.release(columns.len() * steps.count);
+        self.budget
+            .release(columns.len(), columns.len() * steps.count);
         for column in &mut columns {
             let refuse = |error: InvalidLabels| EvalError::execution(span, error.to_string());
             column.labels = change(&column.labels).map_err(refuse)?;

@@ -29,16 +29,18 @@ impl Evaluation<'_> {
             // The next operator holds this one as its left operand, and so knows its place.
             let span = chain.get(index + 1).map_or(span, |next| next.left.span);
             let right = self.vector(&binary.right, steps)?;
-            let operands = (left.len() + right.len()).saturating_mul(steps.count);
+            let operands = left.len() + right.len();
             left = if binary.operator.is_set() {
                 merge(set_operation(binary, left, right, steps), span)?
             } else {
                 self.join(binary, span, steps, &left, &right)?
             };
-            self.budget.release(operands);
+            self.budget
+                .release(operands, operands.saturating_mul(steps.count));
             // The caller holds the last result.
             if index + 1 < chain.len() {
-                self.budget.hold(left.len().saturating_mul(steps.count))?;
+                let count = left.len();
+                self.budget.hold(count, count.saturating_mul(steps.count))?;
             }
         }
         Ok(left)
@@ -63,6 +65,7 @@ impl Evaluation<'_> {
         check_one_side(&ones, many, steps, swapped, span)?;
 
         let mut result = Joined::new(span);
+        let mut held = 0usize;
         for (signature, many) in &manys.groups {
             let Some(ones) = ones.find(signature) else {
                 continue;
@@ -71,8 +74,8 @@ impl Evaluation<'_> {
             result.start_group(steps, many.len());
             for many in many {
                 for one in ones {
-                    self.budget
-                        .check((result.columns.len() + 1).saturating_mul(steps.count))?;
+                    self.budget.hold(1, steps.count)?;
+                    held += 1;
                     self.interrupt.poll()?;
                     if binary.matching.cardinality == Cardinality::OneToOne {
                         result.take(many, one)?;
@@ -83,6 +86,7 @@ impl Evaluation<'_> {
                 }
             }
         }
+        self.budget.release(held, held.saturating_mul(steps.count));
         merge(result.columns, span)
     }
 }

@@ -23,7 +23,7 @@ impl<'b> Scalars<'b> {
         steps: Steps,
         value: impl Fn(i64) -> f64,
     ) -> Result<Self, EvalError> {
-        budget.hold(steps.count)?;
+        budget.hold(0, steps.count)?;
         Ok(Self {
             values: steps.iter().map(value).collect(),
             held: steps.count,
@@ -53,6 +53,6 @@ impl DerefMut for Scalars<'_> {
 
 impl Drop for Scalars<'_> {
     fn drop(&mut self) {
-        self.budget.release(self.held);
+        self.budget.release(0, self.held);
     }
 }

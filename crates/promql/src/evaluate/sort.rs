@@ -15,7 +15,8 @@ impl Evaluation<'_> {
         steps: Steps,
     ) -> Result<Vec<Column>, EvalError> {
         let mut columns = self.vector(&call.arguments[0], steps)?;
-        self.budget.release(columns.len() * steps.count);
+        self.budget
+            .release(columns.len(), columns.len() * steps.count);
         if self.is_range {
             let text =
                 "sort is ineffective for range queries since results are always ordered by labels";

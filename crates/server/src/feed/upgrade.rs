@@ -36,7 +36,7 @@ pub(crate) async fn upgrade(
     handover: Option<Extension<Handover>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
-    guard::require_same_origin(&server, &headers)?;
+    guard::require_same_origin(&server, &headers, "follow the live feed")?;
     let upgrade = upgrade.map_err(|rejection| {
         let reason = rejection.body_text();
         ApiError::bad_data(format!("this address speaks WebSocket: {reason}"))

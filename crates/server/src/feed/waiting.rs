@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use model::{Appended, KeyEncoding, SampleBatch, Timestamp, is_stale};
+use model::{Appended, KeyEncoding, RowKind, SampleBatch, Timestamp, is_stale};
 
 use super::{AlertChange, MonitorNews};
 
@@ -93,7 +93,7 @@ impl Waiting {
 
     /// Copies the accepted rows of a batch; whether there is something for the hub to see.
     pub(super) fn add_samples(&self, batch: &SampleBatch<'_>, appended: &Appended) -> bool {
-        let mut rejected = appended.rejected.iter().peekable();
+        let mut rejected = appended.rejected_of(RowKind::Sample).peekable();
         let accepted = batch.rows.iter().enumerate().filter(|(index, row)| {
             rejected
                 .next_if(|rejected| rejected.row == *index)

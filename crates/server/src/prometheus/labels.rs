@@ -3,15 +3,18 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use model::{Matcher, Scope, SeriesSource, SourceError, Timestamp};
+use model::{Matcher, Reservation, Scope, SeriesSource, SourceError, Timestamp};
 
 use super::unescape::unescape;
-use super::{SUCCESS, TRUNCATED, finish, ok};
-use crate::answer::{LIST_BYTES_MAX, check_length};
+use super::{SUCCESS, TRUNCATED, finish};
+use crate::answer::{Held, LIST_BYTES_MAX, check_length};
 use crate::error::ApiError;
 use crate::parameters::{Parameters, path_name};
 use crate::query_gate::Caller;
 use crate::{Server, json};
+
+/// What a value or a set of labels takes, about, until it is written.
+const ITEM_BYTES: usize = 128;
 
 /// `/api/v1/series`
 pub(crate) async fn series(
@@ -77,9 +80,14 @@ async fn list<T: 'static>(
     let work = move |caller: &Caller| {
         scope.selectors = read_selectors(&selectors, caller)?;
         let all = ask(&*source, &scope)?;
-        show(&all, limit, push, caller, LIST_BYTES_MAX)
+        let mut memory = source.budget().reservation();
+        memory.grow(all.len() * ITEM_BYTES)?;
+        let body = show(&all, limit, push, caller, LIST_BYTES_MAX, &mut memory)?;
+        memory.shrink(all.len() * ITEM_BYTES);
+        Ok(Held { body, memory })
     };
-    Ok(ok(server.queries().run(server, timeout, work).await?))
+    let held = server.queries().run(server, timeout, work).await?;
+    Ok(held.into_response())
 }
 
 fn show<T>(
@@ -88,8 +96,10 @@ fn show<T>(
     push: fn(&mut String, &T),
     caller: &Caller,
     bytes_max: usize,
+    memory: &mut Reservation,
 ) -> Result<String, ApiError> {
     let shown = limit.unwrap_or(usize::MAX).min(all.len());
+    let base = memory.bytes();
     let mut body = String::from(SUCCESS);
     body.push('[');
     for (index, item) in all[..shown].iter().enumerate() {
@@ -97,6 +107,7 @@ fn show<T>(
         json::separate(&mut body, index);
         push(&mut body, item);
         check_length(body.len(), bytes_max, "match[] or limit")?;
+        memory.grow_to(base + body.capacity())?;
     }
     body.push(']');
     let warnings: &[&str] = if shown < all.len() { &[TRUNCATED] } else { &[] };
@@ -105,7 +116,7 @@ fn show<T>(
 }
 
 /// The scope but for its selectors. One more than is wanted is asked for, to see whether something was cut.
-fn read_scope(parameters: &Parameters, limit: Option<usize>) -> Result<Scope, ApiError> {
+pub(super) fn read_scope(parameters: &Parameters, limit: Option<usize>) -> Result<Scope, ApiError> {
     let start = parameters.time("start")?.unwrap_or(Timestamp::MIN);
     let end = parameters.time("end")?.unwrap_or(Timestamp::MAX);
     if end < start {
@@ -143,7 +154,8 @@ mod tests {
 
     fn shown(caller: &Caller, bytes_max: usize) -> Result<String, ApiError> {
         let push = |body: &mut String, text: &&str| json::push_string(body, text);
-        show(&["a", "b"], None, push, caller, bytes_max)
+        let mut memory = Reservation::default();
+        show(&["a", "b"], None, push, caller, bytes_max, &mut memory)
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use model::Reservation;
 use promql::{Answer, EvalError, Expr, Interrupt, Window};
 
-use super::{SUCCESS, TRUNCATED, finish, ok, result};
+use super::{SUCCESS, TRUNCATED, finish, result};
+use crate::answer::Held;
 use crate::error::{ApiError, ErrorType};
 use crate::parameters::Parameters;
 use crate::query_gate::{Caller, timed_out};
@@ -97,13 +99,14 @@ impl Question {
     ) -> Result<Response, ApiError> {
         let observation = server.own().start_query(server.clock(), kind);
         let (own, timeout) = (server.clone(), self.timeout);
+        let source = server.ports().source.clone();
         let work = move |caller: &Caller| {
             let expression =
                 promql::parse(&self.text).map_err(|error| ApiError::parameter("query", error))?;
             let answer = evaluate(&expression, &self.evaluation, caller.interrupt())
                 .map_err(|error| refusal(error, timeout))?;
             own.own().samples_read.inc_by(answer.samples_read);
-            Ok(show(answer, self.series_max))
+            show(answer, self.series_max, source.budget().reservation())
         };
         let outcome = server.queries().run(server, timeout, work).await;
         observation.end(
@@ -112,19 +115,24 @@ impl Question {
                 .err()
                 .map_or("success", ApiError::type_name),
         );
-        Ok(ok(outcome?))
+        outcome.map(Held::into_response)
     }
 }
 
-fn show(answer: Answer, series_max: Option<usize>) -> String {
+fn show(
+    answer: Answer,
+    series_max: Option<usize>,
+    mut memory: Reservation,
+) -> Result<Held, ApiError> {
     let mut body = String::from(SUCCESS);
-    let truncated = result::push(&mut body, &answer.value, series_max.unwrap_or(usize::MAX));
+    let series_max = series_max.unwrap_or(usize::MAX);
+    let truncated = result::push(&mut body, &answer.value, series_max, &mut memory)?;
     let mut warnings = answer.warnings;
     if truncated {
         warnings.push(TRUNCATED.to_owned());
     }
     finish(&mut body, &warnings, &answer.infos);
-    body
+    Ok(Held { body, memory })
 }
 
 /// What a query gives as fields for an object of the live feed.
@@ -134,7 +142,9 @@ pub(crate) fn live_result(answer: &Answer, bytes_max: usize) -> Result<String, A
     /// A series of a result has at least this many bytes: `{"metric":{},"value":[0,"0"]}`.
     const SERIES_BYTES_MIN: usize = 29;
     let mut text = String::new();
-    let truncated = result::push(&mut text, &answer.value, bytes_max / SERIES_BYTES_MIN);
+    let mut memory = Reservation::default();
+    let series_max = bytes_max / SERIES_BYTES_MIN;
+    let truncated = result::push(&mut text, &answer.value, series_max, &mut memory)?;
     if truncated || text.len() > bytes_max {
         return Err(ApiError::new(
             ErrorType::Execution,

@@ -1,13 +1,20 @@
 //! Results of queries, written as Prometheus writes them: values are texts, since JSON has no NaN and no infinity.
 
-use model::{Labels, SampleColumns, Timestamp};
+use model::{Labels, Reservation, SampleColumns, SourceError, Timestamp};
 use promql::Value;
 
 use crate::json;
 
 /// Appends `{"resultType":…,"result":…}` with at most `series_max` series; whether some were left out.
-pub(super) fn push(body: &mut String, value: &Value, series_max: usize) -> bool {
-    match value {
+///
+/// Errors: `memory` has no room for the text.
+pub(super) fn push(
+    body: &mut String,
+    value: &Value,
+    series_max: usize,
+    memory: &mut Reservation,
+) -> Result<bool, SourceError> {
+    Ok(match value {
         Value::Scalar(sample) => {
             body.push_str(r#"{"resultType":"scalar","result":"#);
             json::push_sample(body, sample.timestamp, sample.value);
@@ -30,6 +37,7 @@ pub(super) fn push(body: &mut String, value: &Value, series_max: usize) -> bool 
                 body.push_str(r#","value":"#);
                 json::push_sample(body, sample.timestamp, sample.value);
                 body.push('}');
+                memory.grow_to(body.capacity())?;
             }
             body.push_str("]}");
             series.len() > series_max
@@ -40,11 +48,12 @@ pub(super) fn push(body: &mut String, value: &Value, series_max: usize) -> bool 
                 json::separate(body, index);
                 push_metric(body, labels);
                 push_values(body, columns);
+                memory.grow_to(body.capacity())?;
             }
             body.push_str("]}");
             series.len() > series_max
         }
-    }
+    })
 }
 
 fn push_metric(body: &mut String, labels: &Labels) {

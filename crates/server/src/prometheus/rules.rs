@@ -135,15 +135,7 @@ impl Wanted {
                 return Err(ApiError::parameter("type", reason));
             }
         };
-        let exclude = parameters.get("exclude_alerts").map(str::to_lowercase);
-        let with_alerts = match exclude.as_deref() {
-            None | Some("0" | "f" | "false") => true,
-            Some("1" | "t" | "true") => false,
-            Some(other) => {
-                let reason = format_args!("{other:?} is neither true nor false");
-                return Err(ApiError::parameter("exclude_alerts", reason));
-            }
-        };
+        let with_alerts = !parameters.boolean("exclude_alerts")?.unwrap_or(false);
         Ok(Self {
             kind,
             rules: all("rule_name[]"),

@@ -2,14 +2,14 @@
 //!
 //! What the answers mean to a sender: 204, everything that it must not lose is stored; 400, some of it never will be
 //! (the good samples are stored, and the message says what is wrong with the others), do not repeat; 5xx, repeat.
-//! Native histograms are not stored in this version, which is a 400. Exemplars are not either, but they only decorate:
-//! the answer stays 204. Both are counted, and the `…-Written` headers of remote write 2.0 tell the numbers.
+//! Exemplars only decorate: when some are refused, they are counted and the answer stays 204. How many samples, native
+//! histograms and exemplars were stored, the `…-Written` headers of remote write 2.0 tell.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use model::{Appended, SampleBatch};
-use wire::remote_write::{DecodeError, decode, decompress};
+use model::{Appended, RowKind};
+use wire::remote_write::{DecodeError, KEYS, WriteRequest, decode, decompress};
 
 use crate::error::ApiError;
 use crate::ingest::{append, append_slot, describe};
@@ -40,14 +40,16 @@ pub(crate) async fn write(
     };
     let headers = response.headers_mut();
     headers.insert(SAMPLES_WRITTEN, HeaderValue::from(written.samples));
-    headers.insert(HISTOGRAMS_WRITTEN, HeaderValue::from(0));
-    headers.insert(EXEMPLARS_WRITTEN, HeaderValue::from(0));
+    headers.insert(HISTOGRAMS_WRITTEN, HeaderValue::from(written.histograms));
+    headers.insert(EXEMPLARS_WRITTEN, HeaderValue::from(written.exemplars));
     Ok(response)
 }
 
 /// What became of a request.
 struct Written {
     samples: usize,
+    histograms: usize,
+    exemplars: usize,
     refused: Option<ApiError>,
 }
 
@@ -60,8 +62,8 @@ fn store(server: &Server, received: body::Received) -> Result<Written, ApiError>
     let request = decode(&message).map_err(|error| undecodable(server, &error))?;
     let own = server.own();
     for (reason, count) in [
-        ("histogram_unsupported", request.histograms),
-        ("exemplar_unsupported", request.exemplars),
+        ("invalid_histogram", request.refused_histograms.count),
+        ("invalid_exemplar", request.refused_exemplars.count),
     ] {
         own.count_rejected(Protocol::RemoteWrite, reason, count);
     }
@@ -69,28 +71,45 @@ fn store(server: &Server, received: body::Received) -> Result<Written, ApiError>
     describe(server, &request.metadata)?;
     Ok(Written {
         samples: appended.accepted,
-        refused: refusal(&request.batch, &appended, request.histograms),
+        histograms: appended.histograms,
+        exemplars: appended.exemplars,
+        refused: refusal(&request, &appended),
     })
 }
 
-/// One message for all that was refused: how much, and the first of it by name.
-fn refusal(batch: &SampleBatch<'_>, appended: &Appended, histograms: usize) -> Option<ApiError> {
+/// One message for all samples and histograms that were refused: how many, and the first of each kind by name.
+fn refusal(request: &WriteRequest<'_>, appended: &Appended) -> Option<ApiError> {
+    let batch = &request.batch;
+    let broken = &request.refused_histograms;
     let mut reasons = Vec::new();
-    if let Some(first) = appended.rejected.first() {
-        let labels = (batch.encoding.decode)(batch.rows[first.row].key);
-        let series = labels.map_or_else(|_| "(unreadable)".to_owned(), |labels| labels.to_string());
-        let (refused, sent) = (appended.rejected.len(), batch.rows.len());
-        let reason = &first.reason;
-        reasons.push(format!(
-            "{refused} of {sent} samples were refused, the first of them of series {series}: {reason}"
-        ));
-    }
-    if histograms > 0 {
-        reasons.push(format!(
-            "{histograms} native histograms were not stored, this version stores float samples: send classic histograms"
-        ));
+    for (kind, what, sent) in [
+        (RowKind::Sample, "samples", batch.rows.len()),
+        (
+            RowKind::Histogram,
+            "native histograms",
+            batch.histograms.len(),
+        ),
+    ] {
+        let broken = Some(broken).filter(|_| kind == RowKind::Histogram);
+        let broken_count = broken.map_or(0, |broken| broken.count);
+        let refused = appended.rejected_of(kind).count() + broken_count;
+        let of_store = appended.rejected_of(kind).next().map(|first| {
+            let key = batch.key(kind, first.row).unwrap_or_default();
+            (key, first.reason.to_string())
+        });
+        let first = broken.and_then(|broken| broken.first.clone());
+        if let Some((key, reason)) = first.or(of_store) {
+            let (sent, series) = (sent + broken_count, shown(key));
+            reasons.push(format!(
+                "{refused} of {sent} {what} were refused, the first of them of series {series}: {reason}"
+            ));
+        }
     }
     (!reasons.is_empty()).then(|| ApiError::bad_data(reasons.join("; ")))
+}
+
+fn shown(key: &[u8]) -> String {
+    (KEYS.decode)(key).map_or_else(|_| "(unreadable)".to_owned(), |labels| labels.to_string())
 }
 
 fn undecodable(server: &Server, error: &DecodeError) -> ApiError {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use futures_util::{SinkExt as _, StreamExt as _};
 use model::{
-    Appended, KeyEncoding, Labels, RejectReason, Rejected, Row, SampleBatch, Timestamp,
+    Appended, KeyEncoding, Labels, RejectReason, Rejected, Row, RowKind, SampleBatch, Timestamp,
     stale_marker,
 };
 use tokio::net::TcpStream;
@@ -219,13 +219,19 @@ async fn neither_refused_samples_nor_the_ends_of_series_are_told() {
     let listening = listening().await;
     let mut follower = Follower::new(&listening).await;
     follower.subscribe(r#"{"subscription":"metrics"}"#).await;
-    let refused = |row| Rejected {
+    let refused = |kind, row| Rejected {
+        kind,
         row,
         reason: RejectReason::SeriesLimit { limit: 1 },
     };
     let appended = Appended {
         accepted: 2,
-        rejected: vec![refused(0), refused(2)],
+        rejected: vec![
+            refused(RowKind::Sample, 0),
+            refused(RowKind::Sample, 2),
+            refused(RowKind::Histogram, 1),
+        ],
+        ..Appended::default()
     };
     listening.publish_but(
         &[(UP, 1.0), (UP, 2.0), (UP, 3.0), (UP, stale_marker())],
@@ -930,13 +936,9 @@ async fn a_server_whose_feed_has_died_ends_with_an_error() {
         timestamp: Timestamp::from_millis(NOW),
         value: 1.0,
     };
-    let batch = SampleBatch {
-        encoding: KeyEncoding {
-            id: u8::MAX,
-            decode: |_| panic!("as the test wants it"),
-        },
-        rows: vec![row],
-    };
+    let encoding = KeyEncoding::opaque(u8::MAX, |_| panic!("as the test wants it"));
+    let mut batch = SampleBatch::new(encoding);
+    batch.rows.push(row);
     listening.feed().samples(&batch, &Appended::default());
     check(
         &follower.hear().await,

@@ -27,6 +27,23 @@ async fn health_is_the_worst_of_all_parts() {
 }
 
 #[tokio::test]
+async fn a_store_that_cannot_write_says_why_and_asks_senders_to_repeat() {
+    let bench = Bench::new();
+    let reason = "no space left on device: make room";
+    *bench.store.broken.lock().unwrap() = Some(reason.to_owned());
+    bench.behind.lock().unwrap().health = vec![part("store", HealthState::Unhealthy, reason)];
+    expect![[r#"503 {"status":"unhealthy","timestamp":1760000000.123,"version":"0.1.0","ready":true,"components":[{"component":"store","status":"unhealthy","since":1759999909.623,"age_seconds":90.5,"reason":"no space left on device: make room"}]}"#]]
+        .assert_eq(&bench.get("/health/detailed").await.shown());
+    let metric = r#"{"name":"up","type":"gauge","value":1}"#;
+    let answer = bench
+        .post("/api/v1/metrics/ingest", "application/json", metric)
+        .await;
+    expect![[r#"503 {"status":"error","errorType":"unavailable","error":"cannot write to the log: no space left on device: make room"}"#]].assert_eq(&answer.shown());
+    assert_eq!(answer.header("retry-after"), "5");
+    assert_eq!(bench.get("/health/live").await.status, 200);
+}
+
+#[tokio::test]
 async fn an_age_grows_with_time() {
     let bench = Bench::new();
     bench.clock.advance(Duration::from_millis(500));

@@ -317,3 +317,42 @@ async fn a_panic_is_an_error_and_no_secret() {
     let expected = ApiError::internal("the server made a mistake, see its log");
     assert_eq!(result, Err(expected));
 }
+
+#[tokio::test]
+async fn a_question_for_which_there_is_no_memory_is_refused_and_the_answer_of_another_counts_until_it_is_sent()
+ {
+    let bench = filled();
+    let budget = model::Budget::new(4_000);
+    *bench.store.budget.lock().unwrap() = budget.clone();
+    let query = "/api/v1/query?query=up&time=1760000000";
+    assert_eq!(bench.get(query).await.status, 200);
+    assert_eq!(budget.reserved(), 0, "once it is sent");
+
+    let range = "/api/v1/query_range?query=up&start=1759999000&end=1760000000&step=1";
+    let refused = bench.get(range).await;
+    assert_eq!(refused.status, 422);
+    assert!(
+        refused.text().contains("limits.memory"),
+        "{}",
+        refused.text()
+    );
+
+    let mut others = budget.reservation();
+    others.grow(3_400).unwrap();
+    for path in [
+        query,
+        "/api/v1/series?match[]=up",
+        "/api/v1/label/job/values",
+    ] {
+        let refused = bench.get(path).await;
+        assert_eq!(refused.status, 503, "{path}");
+        assert!(
+            refused.text().contains("try again later"),
+            "{}",
+            refused.text()
+        );
+    }
+    drop(others);
+    assert_eq!(bench.get(query).await.status, 200);
+    assert_eq!(budget.reserved(), 0);
+}

@@ -5,8 +5,9 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use model::{
-    AppendError, Appended, Labels, Metadata, SampleBatch, SampleSink, Scope, SelectedSeries,
-    Selection, SeriesSource, SourceError,
+    AppendError, Appended, Budget, Exemplar, Labels, Matcher, Metadata, SampleBatch, SampleSink,
+    Scope, SelectedSeries, Selection, SeriesSource, SourceError, StorageAdmin, StorageError,
+    StorageStatistics, Timestamp,
 };
 use testkit::MemoryStore;
 
@@ -14,6 +15,8 @@ pub(super) struct Store {
     inner: MemoryStore,
     /// When set, nothing can be written or read.
     pub(super) broken: Mutex<Option<String>>,
+    /// The memory for questions.
+    pub(super) budget: Mutex<Budget>,
     hold: Mutex<Hold>,
     released: Condvar,
 }
@@ -31,6 +34,7 @@ impl Store {
         Self {
             inner: MemoryStore::new(Duration::ZERO),
             broken: Mutex::default(),
+            budget: Mutex::default(),
             hold: Mutex::default(),
             released: Condvar::new(),
         }
@@ -73,6 +77,15 @@ impl Store {
     }
 }
 
+impl Store {
+    fn changeable(&self) -> Result<&MemoryStore, StorageError> {
+        match self.broken.lock().unwrap().clone() {
+            Some(reason) => Err(StorageError::Storage(reason)),
+            None => Ok(&self.inner),
+        }
+    }
+}
+
 impl SampleSink for Store {
     fn append(&self, batch: &SampleBatch<'_>) -> Result<Appended, AppendError> {
         self.writable()?.append(batch)
@@ -84,6 +97,10 @@ impl SampleSink for Store {
 }
 
 impl SeriesSource for Store {
+    fn budget(&self) -> Budget {
+        self.budget.lock().unwrap().clone()
+    }
+
     fn select(&self, selection: &Selection) -> Result<Box<dyn SelectedSeries>, SourceError> {
         self.stand();
         self.readable()?.select(selection)
@@ -101,7 +118,36 @@ impl SeriesSource for Store {
         self.readable()?.label_values(name, scope)
     }
 
+    fn exemplars(&self, scope: &Scope) -> Result<Vec<(Labels, Vec<Exemplar>)>, SourceError> {
+        self.readable()?.exemplars(scope)
+    }
+
     fn metadata(&self) -> Result<BTreeMap<String, Metadata>, SourceError> {
         self.readable()?.metadata()
+    }
+}
+
+impl StorageAdmin for Store {
+    fn delete(
+        &self,
+        selectors: &[Vec<Matcher>],
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.stand();
+        self.changeable()?.delete(selectors, start, end)
+    }
+
+    fn clean_tombstones(&self) -> Result<(), StorageError> {
+        self.changeable()?.clean_tombstones()
+    }
+
+    fn snapshot(&self, skip_head: bool) -> Result<String, StorageError> {
+        self.changeable()?;
+        Ok(format!("20261121T101500Z-{skip_head}"))
+    }
+
+    fn statistics(&self, limit: usize) -> StorageStatistics {
+        self.inner.statistics(limit)
     }
 }

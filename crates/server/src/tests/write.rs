@@ -3,8 +3,11 @@
 use axum::body::Body;
 use axum::http::Request;
 use expect_test::expect;
-use model::{Labels, Metadata, MetricKind, Sample, Timestamp};
-use wire::remote_write::{compress, encode, encode_metadata};
+use model::{
+    BucketCounts, BucketSpan, Counts, Exemplar, Histogram, Labels, Metadata, MetricKind, Sample,
+    Selection, SeriesSource as _, Timestamp,
+};
+use wire::remote_write::{compress, encode, encode_exemplars, encode_histograms, encode_metadata};
 
 use super::{Answer, Bench, NOW};
 use crate::Config;
@@ -76,33 +79,133 @@ async fn good_samples_are_kept_when_others_are_refused() {
     assert!(latest.text().contains(r#""value":2,"#), "{}", latest.text());
 }
 
-#[tokio::test]
-async fn histograms_are_refused_and_exemplars_are_counted() {
-    let bench = Bench::new();
-    // An empty exemplar (field 3) and an empty histogram (field 4) inside the series, whose length grows by 2 each.
-    let with_field = |tag: u8| {
-        let mut body = message("up", &[(60, 1.0)]);
-        body.extend([tag, 0]);
-        body[1] += 2;
-        body
+/// A histogram with so many observations, which it may claim to be more.
+fn histogram(age: i64, observations: u64, claimed: u64) -> (Timestamp, Histogram) {
+    let histogram = Histogram {
+        schema: 0,
+        sum: 1.5,
+        positive_spans: vec![BucketSpan {
+            offset: 1,
+            length: 1,
+        }],
+        counts: BucketCounts::Integer(Counts {
+            total: claimed,
+            positive: vec![observations],
+            ..Counts::default()
+        }),
+        ..Histogram::stale()
     };
-    let answer = write(&bench, &with_field(0x1a)).await;
+    (Timestamp::from_millis(NOW - age * 1000), histogram)
+}
+
+fn exemplar(age: i64, trace: &str) -> Exemplar {
+    Exemplar {
+        labels: Labels::from_pairs([("trace_id", trace)]).unwrap(),
+        value: 0.25,
+        timestamp: Timestamp::from_millis(NOW - age * 1000),
+    }
+}
+
+fn written(answer: &Answer) -> [&str; 3] {
+    ["samples", "histograms", "exemplars"]
+        .map(|kind| answer.header(&format!("x-prometheus-remote-write-{kind}-written")))
+}
+
+#[tokio::test]
+async fn histograms_and_exemplars_are_stored() {
+    let bench = Bench::new();
+    let series = Labels::from_pairs([("__name__", "up"), ("job", "j")]).unwrap();
+    let histograms = [histogram(60, 2, 2), histogram(30, 5, 5)];
+    let mut body = message("up", &[(60, 1.0)]);
+    body.extend(encode_histograms(&series, &histograms));
+    body.extend(encode_exemplars(&series, &[exemplar(60, "abc")]));
+    let answer = write(&bench, &body).await;
     assert_eq!(answer.shown(), "204 ");
-    assert_eq!(
-        answer.header("x-prometheus-remote-write-exemplars-written"),
-        "0"
-    );
-    let answer = write(&bench, &with_field(0x22)).await;
-    expect![[r#"400 {"status":"error","errorType":"bad_data","error":"1 native histograms were not stored, this version stores float samples: send classic histograms"}"#]].assert_eq(&answer.shown());
-    assert_eq!(
-        answer.header("x-prometheus-remote-write-samples-written"),
-        "1"
-    );
+    assert_eq!(written(&answer), ["1", "2", "1"]);
+    let selection = Selection {
+        matchers: Vec::new(),
+        start: Timestamp::MIN,
+        end: Timestamp::MAX,
+    };
+    let selected = bench.store.select(&selection).unwrap();
+    let mut stored = Vec::new();
+    selected.read_histograms(0, &mut stored).unwrap();
+    let expected = histograms.map(|(at, histogram)| (at.as_millis(), histogram));
+    assert_eq!(stored, expected);
     let metrics = bench.get("/metrics").await.text().to_owned();
-    for reason in ["exemplar_unsupported", "histogram_unsupported"] {
-        let line = format!("{{protocol=\"remote_write\",reason=\"{reason}\"}} 1\n");
+    let line = "campanile_metrics_ingested_total{protocol=\"remote_write\"} 3\n";
+    assert!(metrics.contains(line), "{metrics}");
+}
+
+#[tokio::test]
+async fn good_histograms_are_kept_when_others_are_refused() {
+    let bench = Bench::new();
+    let series = Labels::from_pairs([("__name__", "up")]).unwrap();
+    write(&bench, &encode_histograms(&series, &[histogram(60, 1, 1)])).await;
+    let histograms = [
+        histogram(90, 1, 1),
+        histogram(60, 1, 1),
+        histogram(60, 2, 2),
+    ];
+    let answer = write(&bench, &encode_histograms(&series, &histograms)).await;
+    expect![[r#"400 {"status":"error","errorType":"bad_data","error":"2 of 3 native histograms were refused, the first of them of series up: sample at 1759999910.123 is older than the newest of its series (1759999940.123) by more than out_of_order_window"}"#]].assert_eq(&answer.shown());
+    assert_eq!(written(&answer), ["0", "1", "0"]);
+    let mut body = message("down", &[(60, 1.0), (60, 2.0)]);
+    let histograms = [histogram(50, 3, 4), histogram(40, 4, 4)];
+    body.extend(encode_histograms(&series, &histograms));
+    let answer = write(&bench, &body).await;
+    expect![[r#"400 {"status":"error","errorType":"bad_data","error":"1 of 2 samples were refused, the first of them of series down{job=\"j\"}: another value is already stored at 1759999940.123; 1 of 2 native histograms were refused, the first of them of series up: 4 observations, but the buckets hold 3: both must be equal unless the sum is NaN"}"#]].assert_eq(&answer.shown());
+    assert_eq!(written(&answer), ["1", "1", "0"]);
+    let metrics = bench.get("/metrics").await.text().to_owned();
+    for (reason, count) in [
+        ("invalid_histogram", 1),
+        ("out_of_order", 1),
+        ("duplicate", 2),
+    ] {
+        let line = format!("{{protocol=\"remote_write\",reason=\"{reason}\"}} {count}\n");
         assert!(metrics.contains(&line), "{metrics}");
     }
+}
+
+#[tokio::test]
+async fn refused_exemplars_are_counted_and_hold_up_nothing() {
+    let bench = Bench::new();
+    let series = Labels::from_pairs([("__name__", "up")]).unwrap();
+    let long = exemplar(60, &"x".repeat(121));
+    let mut body = message("up", &[(60, 1.0)]);
+    body.extend(encode_exemplars(&series, &[exemplar(60, "abc"), long]));
+    let answer = write(&bench, &body).await;
+    assert_eq!(answer.shown(), "204 ");
+    assert_eq!(written(&answer), ["1", "0", "1"]);
+    let metrics = bench.get("/metrics").await.text().to_owned();
+    let line = "{protocol=\"remote_write\",reason=\"invalid_exemplar\"} 1\n";
+    assert!(metrics.contains(line), "{metrics}");
+}
+
+#[tokio::test]
+async fn exemplars_are_found_by_the_selectors_of_an_expression() {
+    let bench = Bench::new();
+    for job in ["b", "a"] {
+        let series = Labels::from_pairs([("__name__", "up_bucket"), ("job", job)]).unwrap();
+        let exemplars = [exemplar(60, "late"), exemplar(120, "early")];
+        let answer = write(&bench, &encode_exemplars(&series, &exemplars)).await;
+        assert_eq!(written(&answer), ["0", "0", "2"]);
+    }
+    let ask = async |parameters: &str| {
+        let uri = format!("/api/v1/query_exemplars?{parameters}");
+        let by_form = bench.form("/api/v1/query_exemplars", parameters).await;
+        let answer = bench.get(&uri).await.shown();
+        assert_eq!(by_form.shown(), answer);
+        answer
+    };
+    expect![[r#"200 {"status":"success","data":[{"seriesLabels":{"__name__":"up_bucket","job":"a"},"exemplars":[{"labels":{"trace_id":"late"},"value":"0.25","timestamp":1759999940.123}]},{"seriesLabels":{"__name__":"up_bucket","job":"b"},"exemplars":[{"labels":{"trace_id":"late"},"value":"0.25","timestamp":1759999940.123}]}]}"#]].assert_eq(&ask("query=rate(up_bucket%5B5m%5D)&start=1759999900").await);
+    expect![[r#"200 {"status":"success","data":[{"seriesLabels":{"__name__":"up_bucket","job":"a"},"exemplars":[{"labels":{"trace_id":"early"},"value":"0.25","timestamp":1759999880.123},{"labels":{"trace_id":"late"},"value":"0.25","timestamp":1759999940.123}]}]}"#]].assert_eq(&ask("query=up_bucket%7Bjob=%22a%22%7D%2Bup_bucket%7Bjob=%22c%22%7D").await);
+    expect![[r#"200 {"status":"success","data":[]}"#]]
+        .assert_eq(&ask("query=up_bucket&end=1759999800").await);
+    expect![[r#"200 {"status":"success","data":[]}"#]].assert_eq(&ask("query=1%2B1").await);
+    expect![[r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"end\": it is before start"}"#]].assert_eq(&ask("query=up_bucket&start=2&end=1").await);
+    expect![[r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:11: parse error: unexpected end of input inside braces"}"#]].assert_eq(&ask("query=up_bucket%7B").await);
+    expect![[r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": it is missing"}"#]].assert_eq(&ask("start=1").await);
 }
 
 #[tokio::test]

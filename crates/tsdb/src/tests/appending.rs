@@ -18,7 +18,7 @@ fn samples_are_there_after_opening_anew() {
     let clock = Arc::new(SimulatedClock::new(NOW));
     let open = || Store::open(Arc::new(OsDisk), directory.path(), clock.clone(), config()).unwrap();
     let (store, recovery) = open();
-    assert_eq!((recovery.segments, recovery.samples), (0, 0));
+    assert_eq!((recovery.logs.len(), recovery.samples()), (0, 0));
     let (up, down) = (labels("up"), labels("down"));
     let at = |seconds| NOW + Duration::from_secs(seconds);
     let batch = SampleBatch::packed([(&up, at(0), 1.0), (&down, at(0), 0.5), (&up, at(5), -0.0)]);
@@ -28,7 +28,7 @@ fn samples_are_there_after_opening_anew() {
     drop(store);
     let (store, recovery) = open();
     assert_eq!(
-        (recovery.segments, recovery.samples, recovery.series),
+        (recovery.logs.len(), recovery.samples(), recovery.series),
         (1, 3, 2)
     );
     assert_eq!(contents(&store), before);
@@ -131,6 +131,7 @@ fn a_second_server_is_kept_out_until_the_first_closes() {
         .unwrap_err();
     assert!(error.to_string().contains("closed"), "{error}");
     assert!(contents(&first).is_empty());
+    assert_eq!(first.health().state, HealthState::Unhealthy);
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn the_threads_of_a_store_end_with_it() {
 }
 
 #[test]
-fn a_torn_tail_is_cut_on_a_real_disk_too() {
+fn a_torn_end_is_left_out_on_a_real_disk_too() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Arc::new(SimulatedClock::new(NOW));
     let open = || Store::open(Arc::new(OsDisk), directory.path(), clock.clone(), config()).unwrap();
@@ -168,8 +169,15 @@ fn a_torn_tail_is_cut_on_a_real_disk_too() {
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, [&whole[..], b"\xca\x4d torn"].concat()).unwrap();
     let (store, recovery) = open();
-    assert_eq!((recovery.torn_bytes, contents(&store)), (7, before));
-    assert_eq!(std::fs::read(&path).unwrap(), whole);
+    assert_eq!(
+        (recovery.torn_bytes(), contents(&store)),
+        (7, before.clone())
+    );
+    store.flush().unwrap();
+    assert!(!path.exists(), "all that the log held is in a block");
+    drop(store);
+    let (store, recovery) = open();
+    assert_eq!((recovery.torn_bytes(), contents(&store)), (0, before));
 }
 
 #[test]
@@ -181,10 +189,7 @@ fn after_a_panic_in_a_decoder_the_store_takes_nothing_and_answers_everything() {
     let batch = SampleBatch::packed([(&up, NOW, 1.0)]);
     store.append(&batch).unwrap();
     let mut panicking = batch.clone();
-    panicking.encoding = KeyEncoding {
-        id: 9,
-        decode: |_| panic!("a decoder's fault"),
-    };
+    panicking.encoding = KeyEncoding::opaque(9, |_| panic!("a decoder's fault"));
     let append = std::panic::AssertUnwindSafe(|| store.append(&panicking));
     assert!(std::panic::catch_unwind(append).is_err());
     let error = store.append(&batch).unwrap_err();
@@ -234,4 +239,61 @@ fn without_selectors_the_values_of_a_label_are_those_of_visible_series() {
     assert_eq!(values("__name__", NOW, 0), ["new", "newer"]);
     assert_eq!(values("job", NOW, 0), ["a"]);
     assert!(values("absent", NOW, 0).is_empty());
+}
+
+#[test]
+fn a_description_that_is_known_is_waited_for_while_it_is_on_its_way_to_the_disk() {
+    let (store, _) = open(&SimulatedDisk::new(1), config()).unwrap();
+    let description = ("up".to_owned(), model::Metadata::default());
+    let (name, metadata) = &description;
+    let shared = &store.shared;
+    shared.descriptions_mut().set(name, metadata);
+    let mut writer = shared.writer().unwrap();
+    writer.encoder().describe(name, metadata).unwrap();
+    shared.publish(&mut writer);
+    drop(writer);
+    assert!(shared.commits.statistics().pending_bytes > 0);
+    store.describe(&[description]).unwrap();
+    assert_eq!(shared.commits.statistics().pending_bytes, 0);
+}
+
+#[test]
+fn what_blocks_have_of_a_series_decides_about_its_first_sample_after_a_restart() {
+    let disk = SimulatedDisk::new(1);
+    let config = Config {
+        out_of_order_window: Duration::ZERO,
+        ..config()
+    };
+    let (store, _) = open(&disk, config.clone()).unwrap();
+    let old: Vec<Labels> = (0..300).map(|i| labels(&format!("old_{i}"))).collect();
+    let rows = old.iter().map(|labels| (labels, NOW, 1.0));
+    store.append(&SampleBatch::packed(rows)).unwrap();
+    store.flush().unwrap();
+    drop(store);
+    let (store, recovery) = open(&disk, config).unwrap();
+    assert_eq!(recovery.series, 0);
+    let (new, newer) = (labels("new"), labels("newer"));
+    let before = NOW - Duration::from_secs(60);
+    let rows = old.iter().map(|labels| (labels, before, 2.0));
+    let mut batch = SampleBatch::packed(rows.chain([(&new, before, 2.0), (&new, NOW, 2.0)]));
+    batch.starts = [&old[0], &newer]
+        .map(|labels| model::StartRow {
+            key: labels.as_packed().as_bytes(),
+            timestamp: before,
+            start: before,
+        })
+        .to_vec();
+    // The new series' first sample is late in its turn when it comes again.
+    for accepted in [2, 1] {
+        let appended = store.append(&batch).unwrap();
+        assert_eq!((appended.accepted, appended.starts), (accepted, 2));
+        let (newest, timestamp) = (NOW, before);
+        let reason = RejectReason::OutOfOrder { timestamp, newest };
+        let late = |rejected: &model::Rejected| rejected.reason == reason;
+        assert!(appended.rejected.iter().all(late), "{appended:?}");
+    }
+    // What is on disk is known, and no other value.
+    let rows = [(&old[7], NOW, 1.0), (&old[8], NOW, 3.0)];
+    let appended = store.append(&SampleBatch::packed(rows)).unwrap();
+    assert_eq!((appended.accepted, appended.rejected.len()), (1, 1));
 }

@@ -1,4 +1,4 @@
-//! Readers, a writer, syncs and the retention at the same time.
+//! Readers, writers, flushes, merges and the retention at the same time.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ fn readers_see_whole_samples_while_others_write_and_drop() {
     let clock = Arc::new(SimulatedClock::new(NOW));
     let config = Config {
         retention: Duration::from_secs(400),
-        segment_bytes: 10_000,
+        memtable_bytes: 30_000,
         ..config()
     };
     let disk = Arc::new(SimulatedDisk::new(1));
@@ -55,6 +55,8 @@ fn readers_see_whole_samples_while_others_write_and_drop() {
         while !done.load(Ordering::Acquire) {
             store.maintain(clock.now());
             store.sync().unwrap();
+            store.flush().unwrap();
+            store.compact().unwrap();
         }
     };
     thread::scope(|scope| {

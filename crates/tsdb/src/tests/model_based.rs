@@ -1,232 +1,216 @@
-//! Random work on the store beside a model that is too simple to be wrong.
+//! Random work on a store whose disk fails in every way it knows, beside a model that is too simple to be wrong.
+//!
+//! What is acknowledged is read with exactly its bits until it is deleted or too old; what is not acknowledged is read
+//! with the bits that were sent or not at all; what is deleted never comes back.
+//!
+//! `CAMPANILE_TEST_SEEDS=1000 cargo test --release -p tsdb model_based` is a campaign; `CAMPANILE_TEST_SEED` repeats one run.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+pub(super) mod seam;
+mod toy;
+mod truth;
+mod work;
+mod world;
 
-use model::{
-    Clock, KeyEncoding, Labels, MatchKind, Matcher, SampleBatch, SampleColumns, SampleSink,
-    Selection, SeriesSource, Timestamp,
-};
-use proptest::prelude::*;
-use testkit::{SimulatedClock, SimulatedDisk};
+use std::ops::Range;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
 
-use super::{Contents, DIRECTORY, NOW, config, contents, labels};
-use crate::{Config, Store};
+use model::Disk as _;
+use testkit::{Operation, ReadFault, SimulatedDisk};
 
-const WINDOW: Duration = Duration::from_secs(300);
-const RETENTION: Duration = Duration::from_secs(3600);
+use super::random::{Random, seeds};
+use super::{DIRECTORY, contents};
+use crate::Store;
+use seam::Subject;
+use toy::Toy;
+use world::{Totals, World};
 
-#[derive(Clone, Debug)]
-enum Step {
-    /// Rows: series, seconds before now, value's bits.
-    Append(Vec<(u8, u16, u64)>),
-    /// Rows of one series at consecutive seconds up to now.
-    Backfill(u8, u16),
-    Advance(u16),
-    Maintain,
-    Kill,
-    Select {
-        pattern: &'static str,
-        back: u16,
-        length: u16,
-    },
+/// As many as a debug build does in a few seconds.
+const SEEDS_DEFAULT: u64 = 40;
+
+/// Steps of a run. Enough for a dozen restarts.
+const STEPS: u64 = 300;
+
+/// Steps of a run that is repeated for each fault.
+const STEPS_FEW: u64 = 25;
+
+#[test]
+fn nothing_is_lost_invented_or_wrong_whatever_happens() {
+    let totals = run_all::<Store>(seeds(SEEDS_DEFAULT));
+    eprintln!("{totals:?}");
+    assert!(totals.acknowledged > 0 && totals.crashes > 0 && totals.checks > 0);
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let row = (
-        0u8..12,
-        prop_oneof![3 => 0u16..5, 1 => 0u16..400, 1 => 0u16..4_000],
-    );
-    let row = (row, prop_oneof![Just(0), super::bits()]).prop_map(|((s, b), v)| (s, b, v));
-    let pattern = prop::sample::select(vec![".*", "series_1.?", "series_[0-4]", "none|series_7"]);
-    prop_oneof![
-        8 => prop::collection::vec(row, 0..40).prop_map(Step::Append),
-        2 => (0u8..12, 0u16..400).prop_map(|(series, count)| Step::Backfill(series, count)),
-        6 => prop_oneof![0u16..20, 0u16..900].prop_map(Step::Advance),
-        1 => Just(Step::Maintain),
-        1 => Just(Step::Kill),
-        2 => (pattern, 0u16..4_000, 0u16..4_000)
-            .prop_map(|(pattern, back, length)| Step::Select { pattern, back, length }),
-    ]
-}
-
-/// What the store should hold.
-struct Naive {
-    contents: Contents,
-    floor: i64,
-}
-
-impl Naive {
-    fn accept(&mut self, labels: &Labels, timestamp: i64, bits: u64, now: Timestamp) -> bool {
-        if timestamp < self.floor.max((now - RETENTION).as_millis()) {
-            return false;
+fn run_all<S: Subject>(seeds: Range<u64>) -> Totals {
+    let mut totals = Totals::default();
+    for seed in seeds {
+        let mut world = World::<S>::new(seed);
+        for _ in 0..STEPS {
+            world.step();
         }
-        let samples = self.contents.get(labels);
-        let newest = samples.and_then(|samples| samples.keys().next_back());
-        if newest.is_some_and(|newest| timestamp < newest - WINDOW.as_millis() as i64) {
-            return false;
-        }
-        let samples = self.contents.entry(labels.clone()).or_default();
-        *samples.entry(timestamp).or_insert(bits) == bits
+        world.end();
+        totals.add(&world.totals);
     }
-
-    fn maintain(&mut self, now: Timestamp) {
-        self.floor = self.floor.max((now - RETENTION).as_millis());
-        for samples in self.contents.values_mut() {
-            *samples = samples.split_off(&self.floor);
-        }
-        self.contents.retain(|_, samples| !samples.is_empty());
-    }
-
-    fn select(&self, pattern: &Matcher, start: i64, end: i64) -> BTreeMap<Labels, Vec<(i64, u64)>> {
-        let mut selected = BTreeMap::new();
-        for (labels, samples) in &self.contents {
-            let samples: Vec<_> = samples.range(start..=end).map(|(t, v)| (*t, *v)).collect();
-            if pattern.matches_labels(labels) && !samples.is_empty() {
-                selected.insert(labels.clone(), samples);
-            }
-        }
-        selected
-    }
+    totals
 }
 
-fn select(
-    store: &Store,
-    matcher: &Matcher,
-    start: i64,
-    end: i64,
-) -> BTreeMap<Labels, Vec<(i64, u64)>> {
-    let at = Timestamp::from_millis;
-    let matchers = vec![matcher.clone()];
-    let selected = store
-        .select(&Selection {
-            matchers,
-            start: at(start),
-            end: at(end),
-        })
-        .unwrap();
-    let mut read = BTreeMap::new();
-    for index in 0..selected.len() {
-        let mut columns = SampleColumns::default();
-        selected.read(index, &mut columns).unwrap();
-        let bits = columns.values.iter().map(|value| value.to_bits());
-        let samples: Vec<_> = columns.timestamps.iter().copied().zip(bits).collect();
-        // A series may be offered for its range and have no sample in it.
-        if !samples.is_empty() {
-            read.insert(selected.labels(index).clone(), samples);
+#[test]
+fn a_death_or_a_loss_of_power_at_any_operation_loses_nothing() {
+    let mut tried = 0;
+    for seed in seeds(SEEDS_DEFAULT / 10) {
+        let operations = run_few(seed, |_| {});
+        let stride = stride(operations, 40);
+        for death in (seed % stride..operations).step_by(stride as usize) {
+            tried += 1;
+            run_few(seed, |disk| disk.die_after(death));
         }
     }
-    read
+    assert!(tried > 10, "{tried} deaths");
 }
 
-fn run(steps: Vec<Step>) {
-    let disk = SimulatedDisk::new(1);
-    let clock = Arc::new(SimulatedClock::new(NOW));
-    let config = Config {
-        retention: RETENTION,
-        out_of_order_window: WINDOW,
-        segment_bytes: 2_000,
-        ..config()
-    };
-    let open = || {
-        let disk = Arc::new(disk.clone());
-        Store::open(disk, Path::new(DIRECTORY), clock.clone(), config.clone())
-            .unwrap()
-            .0
-    };
-    let mut store = open();
-    let mut naive = Naive {
-        contents: Contents::new(),
-        floor: i64::MIN,
-    };
-    naive.maintain(clock.now());
-    let names: Vec<_> = (0..12).map(|i| labels(&format!("series_{i}"))).collect();
-    for step in steps {
-        let now = clock.now();
-        let seconds = |count: u16| Duration::from_secs(count.into());
-        match step {
-            Step::Append(rows) => append(&store, &mut naive, &names, rows, now),
-            Step::Backfill(series, count) => {
-                let rows = (0..count).rev().map(|back| (series, back, u64::from(back)));
-                append(&store, &mut naive, &names, rows.collect(), now);
-            }
-            Step::Advance(count) => clock.advance(seconds(count)),
-            Step::Maintain => {
-                store.maintain(now);
-                naive.maintain(now);
-            }
-            Step::Kill => {
-                disk.restart();
-                drop(store);
-                store = open();
-                naive.maintain(now);
-            }
-            Step::Select {
-                pattern,
-                back,
-                length,
-            } => {
-                let matcher = Matcher::new(MatchKind::Regex, "__name__", pattern).unwrap();
-                let start = now - seconds(back);
-                let end = (start + seconds(length)).as_millis();
-                let start = start.as_millis();
-                assert_eq!(
-                    select(&store, &matcher, start, end),
-                    naive.select(&matcher, start, end)
-                );
+#[test]
+fn a_failure_of_any_operation_loses_nothing() {
+    let mut tried = 0;
+    for seed in seeds(SEEDS_DEFAULT / 10) {
+        for operation in [
+            Operation::Open,
+            Operation::Append,
+            Operation::Reserve,
+            Operation::Sync,
+            Operation::Change,
+        ] {
+            let mut count = 0;
+            run_few(seed, |disk| count = disk.count(operation));
+            let world = World::<Store>::quiet(seed, STEPS_FEW);
+            let count = world.disk.count(operation) - count;
+            drop(world);
+            let stride = stride(count, 12);
+            for failure in (seed % stride..count).step_by(stride as usize) {
+                tried += 1;
+                run_few(seed, |disk| {
+                    disk.fail_after(operation, failure, std::io::ErrorKind::Other);
+                });
             }
         }
     }
-    assert_eq!(contents(&store), naive.contents);
+    assert!(tried > 10, "{tried} failures");
 }
 
-fn append(
-    store: &Store,
-    naive: &mut Naive,
-    names: &[Labels],
-    rows: Vec<(u8, u16, u64)>,
-    now: Timestamp,
-) {
-    let row = |(series, back, bits): &(u8, u16, u64)| {
-        let timestamp = now - Duration::from_secs((*back).into());
-        (
-            &names[usize::from(*series)],
-            timestamp,
-            f64::from_bits(*bits),
-        )
-    };
-    let mut batch = SampleBatch::packed(rows.iter().map(row));
-    // Half of the batches come from a sender whose keys are not looked up as labels.
-    if rows.len() % 2 == 1 {
-        batch.encoding = KeyEncoding {
-            id: 9,
-            ..KeyEncoding::PACKED
-        };
+/// So that about `most` of `count` are tried.
+fn stride(count: u64, most: u64) -> u64 {
+    match super::random::setting::<u64>("CAMPANILE_TEST_SEEDS") {
+        Some(_) => 1,
+        None => count.div_ceil(most).max(1),
     }
-    let appended = store.append(&batch).unwrap();
-    let mut refused = Vec::new();
-    for (index, row_of_batch) in rows.iter().enumerate() {
-        let (labels, timestamp, value) = row(row_of_batch);
-        if !naive.accept(labels, timestamp.as_millis(), value.to_bits(), now) {
-            refused.push(index);
+}
+
+/// Works for a while without faults but the one that is prepared; how many operations there were.
+fn run_few(seed: u64, prepare: impl FnOnce(&SimulatedDisk)) -> u64 {
+    let mut world = World::<Store>::calm(seed);
+    let before = world.disk.operations();
+    prepare(&world.disk);
+    for _ in 0..STEPS_FEW {
+        world.step();
+    }
+    let operations = world.disk.operations() - before;
+    world.end();
+    operations
+}
+
+#[test]
+fn a_flipped_bit_never_gives_a_wrong_value() {
+    let mut flips = 0;
+    for seed in seeds(SEEDS_DEFAULT / 4) {
+        let mut world = World::<Store>::quiet(seed, 60);
+        world.close();
+        let mut random = Random::new(seed);
+        for _ in 0..8 {
+            let files = files(&world.disk, Path::new(DIRECTORY));
+            if files.is_empty() {
+                break;
+            }
+            let path = random.choose(&files);
+            let bits = world.disk.length(path).unwrap() * 8;
+            if random.one_in(2) && bits > 0 {
+                world.disk.flip_bit(path, random.below(bits) as usize);
+                world.note(|| format!("a bit of {} flips", path.display()));
+            } else {
+                world.disk.break_reads(path, Some(ReadFault::FlipBit));
+                world.note(|| format!("{} is read with flips", path.display()));
+            }
+            flips += 1;
+            // A store that does not open says why, which is no wrong value.
+            let Ok(store) = world.try_open() else {
+                continue;
+            };
+            if let Some(shown) = world.read_if_possible(&store) {
+                world.must(world.truth.check_made_up(&shown));
+            }
+            drop(store);
         }
     }
-    let rejected: Vec<_> = appended
-        .rejected
-        .iter()
-        .map(|rejected| rejected.row)
-        .collect();
-    assert_eq!(rejected, refused);
-    assert_eq!(appended.accepted, rows.len() - refused.len());
+    assert!(flips > 0);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
-    #[test]
-    fn the_store_does_what_the_model_does(steps in prop::collection::vec(step(), 1..60)) {
-        run(steps);
+/// All files below a directory.
+fn files(disk: &SimulatedDisk, directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for name in disk.list(directory).unwrap() {
+        let path = directory.join(name);
+        match disk.list(&path) {
+            Ok(_) => files.extend(self::files(disk, &path)),
+            Err(_) => files.push(path),
+        }
     }
+    files
+}
+
+#[test]
+fn what_the_model_knows_is_what_an_undisturbed_store_holds() {
+    let world = World::<Store>::quiet(7, 60);
+    let shown = contents(world.store());
+    assert!(!shown.is_empty());
+    for (labels, timestamp) in world.truth.must(&truth::Question::ALL) {
+        assert!(shown[labels].contains_key(&timestamp));
+    }
+}
+
+#[test]
+fn nothing_is_found_wrong_with_a_toy_that_can_do_everything() {
+    let totals = run_all::<Toy<{ toy::RIGHT }>>(seeds(SEEDS_DEFAULT / 4));
+    eprintln!("{totals:?}");
+    assert!(totals.deletions > 0 && totals.snapshots > 0 && totals.acknowledged > 0);
+}
+
+#[test]
+fn each_way_to_be_wrong_is_noticed() {
+    let noticed = [
+        is_noticed::<{ toy::UNSYNCED }>(),
+        is_noticed::<{ toy::FORGETS_DELETIONS }>(),
+        is_noticed::<{ toy::LAST_WINS }>(),
+        is_noticed::<{ toy::BASE_UNSYNCED }>(),
+        is_noticed::<{ toy::NAME_UNSYNCED }>(),
+        is_noticed::<{ toy::SNAPSHOT_SHORT }>(),
+        is_noticed::<{ toy::END_EXCLUSIVE }>(),
+        is_noticed::<{ toy::LOSES_SIGN }>(),
+        is_noticed::<{ toy::IGNORES_ERRORS }>(),
+        is_noticed::<{ toy::DROPS_EARLY }>(),
+        is_noticed::<{ toy::HIDES_NEW }>(),
+        is_noticed::<{ toy::BELIEVES_ALL }>(),
+        is_noticed::<{ toy::TRUSTS_SYNC }>(),
+        is_noticed::<{ toy::REFUSES_REPETITION }>(),
+    ];
+    eprintln!("after so many runs: {noticed:?}");
+    assert_eq!(noticed.len(), usize::from(toy::WAYS));
+    for (way, runs) in (1..).zip(noticed) {
+        assert!(runs.is_some(), "way {way} to be wrong is not noticed");
+    }
+}
+
+/// After how many runs at most it is noticed what is wrong with a toy.
+fn is_noticed<const WAY: u8>() -> Option<u64> {
+    (1..=SEEDS_DEFAULT).find(|seed| {
+        let run = || run_all::<Toy<WAY>>(*seed..*seed + 1);
+        catch_unwind(run).is_err()
+    })
 }

@@ -1,15 +1,19 @@
-//! What is dropped, when, and what is said about it.
+//! What goes, when, and what is said about it; what comes back.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Disk, HealthState, RejectReason, SampleBatch, SampleSink, Timestamp};
-use testkit::{Operation, SimulatedClock, SimulatedDisk};
+use model::{
+    Clock as _, Disk as _, HealthState, Labels, Matcher, RejectReason, SampleBatch, SampleSink,
+    StorageAdmin,
+};
+use testkit::{SimulatedClock, SimulatedDisk};
 
-use super::{DIRECTORY, NOW, config, contents, labels, segment_path};
+use super::{DIRECTORY, NOW, config, contents, labels};
 use crate::{Config, Store};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 struct Setting {
     disk: SimulatedDisk,
@@ -28,70 +32,120 @@ impl Setting {
     }
 
     fn open(&self) -> Store {
+        self.open_at(Path::new(DIRECTORY))
+    }
+
+    fn open_at(&self, path: &Path) -> Store {
         let disk = Arc::new(self.disk.clone());
-        let config = self.config.clone();
-        let opened = Store::open(disk, Path::new(DIRECTORY), self.clock.clone(), config);
+        let opened = Store::open(disk, path, self.clock.clone(), self.config.clone());
         opened.unwrap().0
     }
 
-    fn segments(&self) -> Vec<String> {
-        self.disk.list(segment_path(1).parent().unwrap()).unwrap()
+    /// One sample of each series now, in a block of its own; an hour goes by.
+    fn write_hour(&self, store: &Store, series: &[Labels]) {
+        let now = self.clock.now();
+        let rows = series.iter().map(|labels| (labels, now, now.as_seconds()));
+        let appended = store.append(&SampleBatch::packed(rows)).unwrap();
+        assert_eq!(appended.rejected, []);
+        store.flush().unwrap();
+        self.clock.advance(HOUR);
+    }
+
+    fn blocks(&self) -> usize {
+        let blocks = Path::new(DIRECTORY).join("blocks");
+        let names = self.disk.list(&blocks).unwrap();
+        names.iter().filter(|name| name.ends_with(".block")).count()
     }
 }
 
 fn metric(store: &Store, name: &str) -> f64 {
     let metrics = store.metrics();
-    let found = metrics
-        .iter()
-        .find(|family| family.name == format!("campanile_tsdb_{name}"));
+    let name = format!("campanile_tsdb_{name}");
+    let found = metrics.iter().find(|family| family.name == name);
     found.unwrap().points[0].value
 }
 
 #[test]
-fn old_samples_series_and_segments_go_and_the_others_stay_readable() {
-    let retention = Duration::from_secs(3600);
+fn what_is_too_old_is_not_shown_and_its_blocks_go() {
     let setting = Setting::new(Config {
-        retention,
-        segment_bytes: 1024,
+        retention: 10 * HOUR,
         ..config()
     });
     let store = setting.open();
-    let (steady, brief) = (labels("steady"), labels("brief"));
-    store
-        .append(&SampleBatch::packed([(&brief, NOW, 1.0)]))
-        .unwrap();
-    for _ in 0..1_000 {
-        setting.clock.advance(Duration::from_secs(10));
-        let now = model::Clock::now(&*setting.clock);
-        store
-            .append(&SampleBatch::packed([(&steady, now, 2.0)]))
-            .unwrap();
+    let series = [labels("a"), labels("b")];
+    for _ in 0..20 {
+        setting.write_hour(&store, &series);
     }
-    let before = setting.segments().len();
-    let now = model::Clock::now(&*setting.clock);
-    store.maintain(now);
-    let after = setting.segments().len();
-    assert!(
-        after >= 2 && after < before / 2,
-        "{before} segments became {after}"
-    );
+    store.maintain(setting.clock.now());
     let kept = contents(&store);
-    assert_eq!(kept.keys().collect::<Vec<_>>(), [&steady]);
-    assert_eq!(kept[&steady].len(), 361);
-    assert_eq!(metric(&store, "head_series"), 1.0);
-    assert_eq!(metric(&store, "wal_segments"), after as f64);
-    assert_eq!(
-        metric(&store, "oldest_timestamp_seconds"),
-        (now - retention).as_seconds()
-    );
+    assert_eq!(kept[&series[0]].len(), 10);
+    assert_eq!(setting.blocks(), 10);
     drop(store);
     let store = setting.open();
     assert_eq!(contents(&store), kept);
-    // A series that vanished may come again.
-    store
-        .append(&SampleBatch::packed([(&brief, now - retention, 1.0)]))
-        .unwrap();
-    assert_eq!(contents(&store).len(), 2);
+    while store.compact().unwrap() {}
+    assert_eq!(contents(&store), kept);
+}
+
+#[test]
+fn the_oldest_blocks_go_when_all_take_more_than_so_many_bytes() {
+    let retention_bytes = 10_000;
+    let setting = Setting::new(Config {
+        retention_bytes,
+        ..config()
+    });
+    let store = setting.open();
+    for _ in 0..60 {
+        setting.write_hour(&store, &[labels("a")]);
+        store.maintain(setting.clock.now());
+        assert!(metric(&store, "blocks_bytes") <= retention_bytes as f64);
+    }
+    let kept = &contents(&store)[&labels("a")];
+    assert!((5..60).contains(&kept.len()), "{}", kept.len());
+    let newest = (setting.clock.now() - HOUR).as_millis();
+    assert_eq!(kept.keys().next_back(), Some(&newest));
+    assert!(metric(&store, "blocks_dropped_total") > 0.0);
+}
+
+#[test]
+fn the_oldest_blocks_go_when_the_disk_is_fuller_than_its_share() {
+    let setting = Setting::new(Config {
+        retention_share: Some(0.5),
+        ..config()
+    });
+    let store = setting.open();
+    for _ in 0..20 {
+        setting.write_hour(&store, &[labels("a")]);
+    }
+    store.maintain(setting.clock.now());
+    assert_eq!(setting.blocks(), 20);
+    setting.disk.set_capacity(Some(setting.disk.used() * 3 / 2));
+    store.maintain(setting.clock.now());
+    assert!((1..20).contains(&setting.blocks()), "{}", setting.blocks());
+    assert_eq!(contents(&store)[&labels("a")].len(), setting.blocks());
+}
+
+#[test]
+fn series_of_a_selector_go_earlier_than_others() {
+    let setting = Setting::new(Config {
+        selector_retention: vec![(vec![Matcher::equal("__name__", "brief")], 5 * HOUR)],
+        ..config()
+    });
+    let store = setting.open();
+    let (brief, steady) = (labels("brief"), labels("steady"));
+    let series = [brief.clone(), steady.clone()];
+    for _ in 0..20 {
+        setting.write_hour(&store, &series);
+    }
+    let shown = contents(&store);
+    assert_eq!((shown[&brief].len(), shown[&steady].len()), (5, 20));
+    while store.compact().unwrap() {}
+    assert_eq!(contents(&store), shown);
+    setting.clock.advance(48 * HOUR);
+    while store.compact().unwrap() {}
+    let left = contents(&store);
+    assert_eq!(left[&steady].len(), 20);
+    assert!(left.get(&brief).is_none_or(|samples| samples.is_empty()));
 }
 
 #[test]
@@ -102,240 +156,131 @@ fn without_retention_samples_of_1970_are_kept() {
     });
     let store = setting.open();
     let (old, new) = (labels("old"), labels("new"));
-    let start = Timestamp::from_millis(1);
+    let start = model::Timestamp::from_millis(1);
     let batch = SampleBatch::packed([(&old, start, 1.0), (&new, NOW, 1.0)]);
     assert_eq!(store.append(&batch).unwrap().accepted, 2);
     store.maintain(NOW);
+    store.flush().unwrap();
+    assert_eq!(setting.blocks(), 2, "far apart, in windows of their own");
     assert_eq!(contents(&store).len(), 2);
 }
 
 #[test]
-fn beyond_the_memory_limit_the_oldest_samples_go_and_health_says_so() {
-    let memory_max = 400_000;
+fn idle_series_leave_memory_and_their_keys_mean_nobody_else() {
+    let setting = Setting::new(config());
+    let store = setting.open();
+    let append = |name: &str, at| {
+        let labels = labels(name);
+        let mut batch = SampleBatch::packed([(&labels, at, 1.0)]);
+        batch.encoding.id = 9;
+        store.append(&batch).unwrap()
+    };
+    let now = || setting.clock.now();
+    append("first", now());
+    append("second", now());
+    for _ in 0..5 {
+        store.flush().unwrap();
+        store.maintain(now());
+        setting.clock.advance(HOUR);
+        append("second", now());
+    }
+    store.flush().unwrap();
+    store.maintain(now());
+    assert_eq!(metric(&store, "head_series"), 1.0);
+    append("third", now());
+    append("first", now());
+    let names: Vec<_> = contents(&store).into_keys().collect();
+    assert_eq!(names, [labels("first"), labels("second"), labels("third")]);
+    assert_eq!(contents(&store)[&labels("first")].len(), 2);
+    // What is on disk counts for the one that returned too.
+    setting.clock.advance(3 * HOUR);
+    for _ in 0..5 {
+        store.flush().unwrap();
+        store.maintain(now());
+        append("second", now());
+        setting.clock.advance(HOUR);
+    }
+    let late = append("third", NOW);
+    assert!(matches!(
+        late.rejected[0].reason,
+        RejectReason::OutOfOrder { .. }
+    ));
+}
+
+#[test]
+fn beyond_the_memory_limit_samples_are_refused_and_health_says_so() {
+    let limit = 1_000_000;
     let setting = Setting::new(Config {
-        memory_max,
-        segment_bytes: 4096,
-        out_of_order_window: Duration::from_secs(60),
+        memory_max: limit,
         ..config()
     });
     let store = setting.open();
-    let series: Vec<_> = (0..100).map(|i| labels(&format!("series_{i}"))).collect();
-    let mut random = 1u64;
-    for step in 0..2_000 {
-        let now = NOW + Duration::from_secs(step);
-        setting.clock.set(now);
-        let rows = series.iter().map(|labels| {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (labels, now, f64::from_bits(random))
-        });
-        let rows: Vec<_> = rows.collect();
-        assert_eq!(
-            store.append(&SampleBatch::packed(rows)).unwrap().accepted,
-            100
-        );
-        assert!(metric(&store, "memory_bytes") <= memory_max as f64);
-    }
+    let series: Vec<_> = (0..20_000)
+        .map(|i| labels(&format!("series_{i}")))
+        .collect();
+    let batch = SampleBatch::packed(series.iter().map(|labels| (labels, NOW, 1.0)));
+    let _ = store.append(&batch).unwrap();
+    let refused = store.append(&batch).unwrap().rejected;
+    let reason = RejectReason::MemoryLimit { limit };
+    assert!(refused.iter().any(|refused| refused.reason == reason));
     let health = store.health();
     assert_eq!(health.state, HealthState::Degraded);
     assert!(health.reason.contains("limits.memory"), "{}", health.reason);
-    let kept = contents(&store);
-    assert_eq!(kept.len(), 100, "no series that is written to goes");
-    assert!(
-        kept.values()
-            .all(|samples| (50..500).contains(&samples.len()))
-    );
-    let oldest = metric(&store, "oldest_timestamp_seconds");
-    assert!(oldest > NOW.as_seconds() + 1_000.0);
-    let bytes = metric(&store, "wal_bytes");
-    assert!(
-        bytes < 1_000_000.0,
-        "the log shrinks with what is kept, it has {bytes} bytes"
-    );
-    let late = Timestamp::from_seconds(oldest) - Duration::from_secs(1);
-    let appended = store
-        .append(&SampleBatch::packed([(&series[0], late, 1.0)]))
-        .unwrap();
-    assert!(matches!(
-        appended.rejected[0].reason,
-        RejectReason::BeyondRetention { .. }
-    ));
-    setting.clock.set(late + config().retention);
-    store.maintain(model::Clock::now(&*setting.clock));
-    assert_eq!(
-        store.health().state,
-        HealthState::Degraded,
-        "it is still short of what was dropped"
-    );
-    setting.clock.advance(Duration::from_secs(1));
-    store.maintain(model::Clock::now(&*setting.clock));
-    assert_eq!(
-        store.health().state,
-        HealthState::Healthy,
-        "the retention has caught up"
-    );
+}
+
+#[test]
+fn a_snapshot_is_a_store_of_its_own() {
+    let setting = Setting::new(config());
+    let store = setting.open();
+    for _ in 0..5 {
+        setting.write_hour(&store, &[labels("a"), labels("b")]);
+    }
+    let matchers = vec![Matcher::equal("__name__", "b")];
+    StorageAdmin::delete(&store, &[matchers], NOW, NOW + HOUR).unwrap();
+    let before = contents(&store);
+    let name = StorageAdmin::snapshot(&store, false).unwrap();
+    setting.write_hour(&store, &[labels("a")]);
+    StorageAdmin::clean_tombstones(&store).unwrap();
+    while store.compact().unwrap() {}
+    let path = Path::new(DIRECTORY).join("snapshots").join(name);
+    let copy = setting.open_at(&path);
+    assert_eq!(contents(&copy), before);
+    setting.write_hour(&copy, &[labels("b")]);
+    assert_eq!(contents(&copy)[&labels("b")].len(), 4);
+    assert_eq!(contents(&store)[&labels("b")].len(), 3);
+}
+
+#[test]
+fn the_same_is_read_from_memory_from_blocks_and_after_a_restart() {
+    let setting = Setting::new(config());
+    let series: Vec<_> = (0..30).map(|i| labels(&format!("series_{i}"))).collect();
+    let store = setting.open();
+    let mut random = super::random::Random::new(1);
+    for step in 0..200 {
+        let now = NOW + Duration::from_secs(step * 15);
+        setting.clock.set(now);
+        let late = now - Duration::from_secs(random.below(3_000));
+        let value = f64::from_bits(random.next() >> random.below(64));
+        let rows = series.iter().enumerate().map(|(i, labels)| match i % 10 {
+            7 => (labels, late, value),
+            3 => (labels, now, 1.0),
+            _ => (labels, now, value),
+        });
+        let rows: Vec<_> = rows.collect();
+        let _ = store.append(&SampleBatch::packed(rows)).unwrap();
+        if step % 40 == 39 {
+            let active = contents(&store);
+            store.flush().unwrap();
+            assert_eq!(contents(&store), active, "from blocks");
+        }
+    }
+    let before = contents(&store);
+    assert!(store.compact().unwrap());
+    assert_eq!(contents(&store), before, "from merged blocks");
     drop(store);
     let store = setting.open();
-    assert!(metric(&store, "memory_bytes") <= memory_max as f64);
-}
-
-#[test]
-fn series_alone_cannot_take_all_memory() {
-    let setting = Setting::new(Config {
-        memory_max: 1_000_000,
-        ..config()
-    });
-    let store = setting.open();
-    let series: Vec<_> = (0..5_000).map(|i| labels(&format!("series_{i}"))).collect();
-    let batch = SampleBatch::packed(series.iter().map(|labels| (labels, NOW, 1.0)));
-    let appended = store.append(&batch).unwrap();
-    assert!(
-        (1_000..4_000).contains(&appended.accepted),
-        "{}",
-        appended.accepted
-    );
-    let refused = RejectReason::MemoryLimit { limit: 1_000_000 };
-    assert!(
-        appended
-            .rejected
-            .iter()
-            .all(|rejected| rejected.reason == refused)
-    );
-    let known = appended.accepted;
-    let mut accepted = Vec::new();
-    for step in 1..=130 {
-        let later = NOW + Duration::from_secs(step);
-        let batch = SampleBatch::packed(series[..known].iter().map(|labels| (labels, later, 1.0)));
-        accepted.push(store.append(&batch).unwrap().accepted);
-        let memory = metric(&store, "memory_bytes");
-        assert!(memory <= 1_100_000.0, "{memory} bytes after {step} samples");
-    }
-    assert_eq!(accepted[0], known, "known series go on");
-    assert!(accepted[129] < known, "until the memory is full");
-    assert_eq!(contents(&store).len(), known, "and none is dropped");
-    let health = store.health();
-    assert_eq!(health.state, HealthState::Degraded);
-    assert!(health.reason.contains("refused"), "{}", health.reason);
-}
-
-#[test]
-fn a_timestamp_ahead_of_the_clock_does_not_take_the_floor_with_it() {
-    let setting = Setting::new(Config {
-        memory_max: 60_000,
-        ..config()
-    });
-    let store = setting.open();
-    let (ahead, steady) = (labels("ahead"), labels("steady"));
-    let mut random = 1u64;
-    for step in 0..10_000 {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        let future = NOW + Duration::from_millis(1_000_000 + step);
-        let batch = SampleBatch::packed([(&ahead, future, f64::from_bits(random))]);
-        store.append(&batch).unwrap();
-    }
-    let batch = SampleBatch::packed([(&ahead, NOW + Duration::from_secs(2_000), 1.0)]);
-    let refused = store.append(&batch).unwrap().rejected;
-    let reason = RejectReason::MemoryLimit { limit: 60_000 };
-    assert_eq!(refused[0].reason, reason);
-    assert!(contents(&store).contains_key(&ahead));
-    setting.clock.advance(Duration::from_secs(6_000));
-    let now = model::Clock::now(&*setting.clock);
-    let appended = store.append(&SampleBatch::packed([(&steady, now, 1.0)]));
-    assert_eq!(
-        appended.unwrap().accepted,
-        1,
-        "room once the window is past"
-    );
-}
-
-#[test]
-fn the_key_of_a_vanished_series_does_not_mean_the_one_that_took_its_place() {
-    let setting = Setting::new(config());
-    let store = setting.open();
-    let append = |name| {
-        let now = model::Clock::now(&*setting.clock);
-        let labels = labels(name);
-        let mut batch = SampleBatch::packed([(&labels, now, 1.0)]);
-        batch.encoding.id = 9;
-        assert_eq!(store.append(&batch).unwrap().accepted, 1);
-    };
-    append("first");
-    append("second");
-    setting.clock.advance(2 * config().retention);
-    append("second");
-    store.maintain(model::Clock::now(&*setting.clock));
-    append("third");
-    append("first");
-    let names: Vec<_> = contents(&store).into_keys().collect();
-    assert_eq!(names, [labels("first"), labels("second"), labels("third")]);
-}
-
-#[test]
-fn the_log_stays_bounded_where_each_sample_has_a_series_of_its_own() {
-    let setting = Setting::new(Config {
-        retention: Duration::from_secs(3600),
-        segment_bytes: 1024,
-        ..config()
-    });
-    let store = setting.open();
-    for step in 0..1_000 {
-        setting.clock.advance(Duration::from_secs(60));
-        let now = model::Clock::now(&*setting.clock);
-        let series = labels(&format!("series_{step}"));
-        store
-            .append(&SampleBatch::packed([(&series, now, 1.0)]))
-            .unwrap();
-        store.maintain(now);
-    }
-    let bytes = metric(&store, "wal_bytes");
-    assert!(bytes < 20_000.0, "the log has {bytes} bytes");
-    assert_eq!(metric(&store, "head_series"), 61.0);
-}
-
-#[test]
-fn a_segment_that_cannot_be_removed_holds_up_no_other() {
-    let setting = Setting::new(Config {
-        segment_bytes: 64,
-        ..config()
-    });
-    let store = setting.open();
-    let series = labels("up");
-    for step in 0..1_000 {
-        let now = NOW + Duration::from_secs(step);
-        setting.clock.set(now);
-        store
-            .append(&SampleBatch::packed([(&series, now, 1.0)]))
-            .unwrap();
-    }
-    assert!(setting.segments().len() > 5);
-    setting.disk.remove(&segment_path(1)).unwrap();
-    let refusal = io::ErrorKind::PermissionDenied;
-    setting.disk.fail_after(Operation::Change, 1, refusal);
-    setting.clock.advance(2 * config().retention);
-    store.maintain(model::Clock::now(&*setting.clock));
-    // The one that is written, and the one that failed.
-    assert_eq!(setting.segments().len(), 2);
-    assert_eq!(metric(&store, "wal_segments"), 2.0);
-    store.maintain(model::Clock::now(&*setting.clock));
-    assert_eq!(setting.segments().len(), 1);
-}
-
-#[test]
-fn of_removed_series_nothing_is_left_in_memory() {
-    let setting = Setting::new(config());
-    let store = setting.open();
-    let series = labels("up");
-    // As many as make a chunk, so that the tail is just sealed.
-    for step in 0..120 {
-        let now = NOW + Duration::from_secs(step);
-        let batch = SampleBatch::packed([(&series, now, 1.0)]);
-        store.append(&batch).unwrap();
-    }
-    setting.clock.advance(2 * config().retention);
-    store.maintain(model::Clock::now(&*setting.clock));
-    assert_eq!(metric(&store, "head_series"), 0.0);
-    assert_eq!(metric(&store, "memory_bytes"), 0.0);
+    assert_eq!(contents(&store), before, "after a restart");
+    store.flush().unwrap();
+    while store.compact().unwrap() {}
+    assert_eq!(contents(&store), before);
 }

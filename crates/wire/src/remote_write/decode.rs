@@ -3,33 +3,47 @@
 //! Fields may come in any order and unknown ones are passed over, with one restriction: the label fields of a series
 //! must stand together, since together they are its key. Encoders leave out fields that are zero.
 
-use model::{Metadata, MetricKind, Row, SampleBatch, Timestamp};
+use std::fmt::Display;
 
+use model::{ExemplarRow, HistogramRow, Metadata, MetricKind, Row, SampleBatch, Timestamp};
+
+use super::exemplar::exemplar;
+use super::histogram::histogram;
 use super::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT};
 use super::usual::{LABEL, SAMPLE};
-use super::{DecodeError, KEYS, WriteRequest, usual};
+use super::{DecodeError, KEYS, Refused, WriteRequest, usual};
+
+const EXEMPLAR: u64 = 3;
+const HISTOGRAM: u64 = 4;
 
 /// An empty sample takes 2 bytes and a row 32; no sender has ever put so many into one request, and the store takes
 /// no more at once.
 const SAMPLES_MAX: usize = 1_000_000;
 /// A description takes at least 5 bytes and about 100 when decoded.
 const METADATA_MAX: usize = 200_000;
+/// An empty histogram takes 2 bytes and about 300 when decoded; a request of Prometheus has 2000 samples.
+const HISTOGRAMS_MAX: usize = 100_000;
+/// An empty exemplar takes 2 bytes and about 50 when decoded.
+const EXEMPLARS_MAX: usize = 200_000;
 
 /// Bytes of a series with one sample, on the low side: a first guess at the number of rows.
 const SERIES_BYTES: usize = 128;
 
 /// Reads a message, decompressed, without copying its labels.
 ///
-/// Errors: bytes that are no such message; more than a million samples or 200 000 descriptions.
+/// A native histogram or an exemplar that is broken or says what cannot be is refused alone.
+///
+/// Errors: bytes that are no such message; more than a million samples, 100 000 histograms, 200 000 exemplars or
+/// 200 000 descriptions.
 pub fn decode(message: &[u8]) -> Result<WriteRequest<'_>, DecodeError> {
     let mut request = WriteRequest {
         batch: SampleBatch {
-            encoding: KEYS,
             rows: Vec::with_capacity((message.len() / SERIES_BYTES).min(SAMPLES_MAX)),
+            ..SampleBatch::new(KEYS)
         },
         metadata: Vec::new(),
-        exemplars: 0,
-        histograms: 0,
+        refused_histograms: Refused::default(),
+        refused_exemplars: Refused::default(),
     };
     let mut fields = Fields::new(message);
     while !fields.is_at_end() {
@@ -76,10 +90,12 @@ fn time_series<'a>(
     mut fields: Fields<'a>,
     request: &mut WriteRequest<'a>,
 ) -> Result<(), DecodeError> {
-    let rows = &mut request.batch.rows;
-    let first_row = rows.len();
+    let first_row = request.batch.rows.len();
     let mut key = label_run(&mut fields)?;
+    let content = fields.clone();
+    let mut has_others = false;
     while !fields.is_at_end() {
+        let rows = &mut request.batch.rows;
         let start = fields.position();
         if fields.peek() == Some(SAMPLE) {
             fields.tag()?;
@@ -106,8 +122,7 @@ fn time_series<'a>(
         }
         let (field, wire_type) = fields.tag()?;
         match (field, wire_type) {
-            (3, LENGTH_DELIMITED) => request.exemplars += 1,
-            (4, LENGTH_DELIMITED) => request.histograms += 1,
+            (EXEMPLAR | HISTOGRAM, LENGTH_DELIMITED) => has_others = true,
             (1 | 2, _) => {
                 return Err(fields.fault(
                     start,
@@ -118,7 +133,53 @@ fn time_series<'a>(
         }
         fields.skip(wire_type)?;
     }
+    // The key may stand behind them, so they wait for it.
+    match has_others {
+        true => others(content, key, request),
+        false => Ok(()),
+    }
+}
+
+/// Reads the exemplars and histograms of a series whose other fields were found to be right.
+fn others<'a>(
+    mut fields: Fields<'a>,
+    key: &'a [u8],
+    request: &mut WriteRequest<'a>,
+) -> Result<(), DecodeError> {
+    let batch = &mut request.batch;
+    while !fields.is_at_end() {
+        match fields.tag()? {
+            (EXEMPLAR, LENGTH_DELIMITED) => {
+                match exemplar(fields.message()?) {
+                    Ok(exemplar) => batch.exemplars.push(ExemplarRow { key, exemplar }),
+                    Err(fault) => request.refused_exemplars.note(key, &fault),
+                }
+                let count = batch.exemplars.len() + request.refused_exemplars.count;
+                check_limit("exemplars:", count, EXEMPLARS_MAX)?;
+            }
+            (HISTOGRAM, LENGTH_DELIMITED) => {
+                match histogram(fields.message()?) {
+                    Ok((timestamp, histogram)) => batch.histograms.push(HistogramRow {
+                        key,
+                        timestamp,
+                        histogram,
+                    }),
+                    Err(fault) => request.refused_histograms.note(key, &fault),
+                }
+                let count = batch.histograms.len() + request.refused_histograms.count;
+                check_limit("histograms:", count, HISTOGRAMS_MAX)?;
+            }
+            (_, wire_type) => fields.skip(wire_type)?,
+        }
+    }
     Ok(())
+}
+
+impl<'a> Refused<'a> {
+    fn note(&mut self, key: &'a [u8], fault: &dyn Display) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (key, fault.to_string()));
+    }
 }
 
 /// Passes the label fields that stand here, and gives their bytes, tags and lengths included.

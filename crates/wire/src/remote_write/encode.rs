@@ -2,7 +2,10 @@
 //!
 //! Protobuf messages may be appended to each other: samples and descriptions together are one request too.
 
-use model::{Labels, Metadata, MetricKind, Sample};
+use model::{
+    BucketCounts, BucketSpan, CounterReset, Exemplar, Histogram, Labels, Metadata, MetricKind,
+    Sample, Timestamp,
+};
 
 use super::protobuf::{FIXED64, LENGTH_DELIMITED, VARINT, tag};
 
@@ -23,17 +26,40 @@ pub fn encode<'a>(series: impl IntoIterator<Item = (&'a Labels, &'a [Sample])>) 
     let mut message = Vec::new();
     for (labels, samples) in series {
         push_nested(&mut message, 1, |series| {
-            for (name, value) in labels.iter() {
-                push_nested(series, 1, |label| {
-                    push_bytes(label, 1, name.as_bytes());
-                    push_bytes(label, 2, value.as_bytes());
-                });
-            }
+            push_labels(series, labels);
             for sample in samples {
                 push_nested(series, 2, |out| push_sample(out, sample));
             }
         });
     }
+    message
+}
+
+/// Writes the native histograms of a series as a message, which may be appended to others.
+pub fn encode_histograms(labels: &Labels, histograms: &[(Timestamp, Histogram)]) -> Vec<u8> {
+    let mut message = Vec::new();
+    push_nested(&mut message, 1, |series| {
+        push_labels(series, labels);
+        for (timestamp, histogram) in histograms {
+            push_nested(series, 4, |out| push_histogram(out, *timestamp, histogram));
+        }
+    });
+    message
+}
+
+/// Writes the exemplars of a series as a message, which may be appended to others.
+pub fn encode_exemplars(labels: &Labels, exemplars: &[Exemplar]) -> Vec<u8> {
+    let mut message = Vec::new();
+    push_nested(&mut message, 1, |series| {
+        push_labels(series, labels);
+        for exemplar in exemplars {
+            push_nested(series, 3, |out| {
+                push_labels(out, &exemplar.labels);
+                push_double(out, 2, exemplar.value);
+                push_varint_field(out, 3, exemplar.timestamp.as_millis() as u64);
+            });
+        }
+    });
     message
 }
 
@@ -62,13 +88,96 @@ pub fn compress(message: &[u8]) -> Vec<u8> {
         .expect("invariant: a request is smaller than 4 GiB")
 }
 
-fn push_sample(out: &mut Vec<u8>, sample: &Sample) {
-    // By bits, so that minus zero keeps its sign.
-    if sample.value.to_bits() != 0 {
-        out.push(tag(1, FIXED64));
-        out.extend_from_slice(&sample.value.to_le_bytes());
+fn push_labels(out: &mut Vec<u8>, labels: &Labels) {
+    for (name, value) in labels.iter() {
+        push_nested(out, 1, |label| {
+            push_bytes(label, 1, name.as_bytes());
+            push_bytes(label, 2, value.as_bytes());
+        });
     }
+}
+
+fn push_histogram(out: &mut Vec<u8>, timestamp: Timestamp, histogram: &Histogram) {
+    match &histogram.counts {
+        BucketCounts::Integer(counts) => {
+            // What can be one of two is told even if it is zero, and so are the counts.
+            out.push(tag(1, VARINT));
+            push_varint(out, counts.total);
+            out.push(tag(6, VARINT));
+            push_varint(out, counts.zero);
+            push_deltas(out, 9, &counts.negative);
+            push_deltas(out, 12, &counts.positive);
+        }
+        BucketCounts::Float(counts) => {
+            for (field, value) in [(2, counts.total), (7, counts.zero)] {
+                out.push(tag(field, FIXED64));
+                out.extend_from_slice(&value.to_le_bytes());
+            }
+            push_doubles(out, 10, &counts.negative);
+            push_doubles(out, 13, &counts.positive);
+        }
+    }
+    push_double(out, 3, histogram.sum);
+    push_varint_field(out, 4, zigzag(histogram.schema.into()));
+    push_double(out, 5, histogram.zero_threshold);
+    push_spans(out, 8, &histogram.negative_spans);
+    push_spans(out, 11, &histogram.positive_spans);
+    let position = CounterReset::ALL
+        .iter()
+        .position(|reset| *reset == histogram.reset);
+    push_varint_field(out, 14, position.unwrap_or_default() as u64);
+    push_varint_field(out, 15, timestamp.as_millis() as u64);
+    push_doubles(out, 16, &histogram.custom_bounds);
+}
+
+fn push_spans(out: &mut Vec<u8>, field: u8, spans: &[BucketSpan]) {
+    for span in spans {
+        push_nested(out, field, |out| {
+            push_varint_field(out, 1, zigzag(span.offset.into()));
+            push_varint_field(out, 2, span.length.into());
+        });
+    }
+}
+
+fn push_deltas(out: &mut Vec<u8>, field: u8, counts: &[u64]) {
+    if counts.is_empty() {
+        return;
+    }
+    push_nested(out, field, |out| {
+        let mut before = 0;
+        for count in counts {
+            push_varint(out, zigzag(count.wrapping_sub(before) as i64));
+            before = *count;
+        }
+    });
+}
+
+fn push_doubles(out: &mut Vec<u8>, field: u8, values: &[f64]) {
+    if values.is_empty() {
+        return;
+    }
+    push_nested(out, field, |out| {
+        for value in values {
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+    });
+}
+
+fn zigzag(value: i64) -> u64 {
+    (value << 1 ^ value >> 63) as u64
+}
+
+fn push_sample(out: &mut Vec<u8>, sample: &Sample) {
+    push_double(out, 1, sample.value);
     push_varint_field(out, 2, sample.timestamp.as_millis() as u64);
+}
+
+fn push_double(out: &mut Vec<u8>, field: u8, value: f64) {
+    // By bits, so that minus zero keeps its sign.
+    if value.to_bits() != 0 {
+        out.push(tag(field, FIXED64));
+        out.extend_from_slice(&value.to_le_bytes());
+    }
 }
 
 fn push_varint_field(out: &mut Vec<u8>, field: u8, value: u64) {
@@ -88,7 +197,8 @@ fn push_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
 
 /// Writes a nested message behind its length, which is known only afterwards: what follows one byte is moved on.
 fn push_nested(out: &mut Vec<u8>, field: u8, write: impl FnOnce(&mut Vec<u8>)) {
-    out.push(tag(field, LENGTH_DELIMITED));
+    // From field 16 on a tag takes two bytes.
+    push_varint(out, u64::from(field) << 3 | u64::from(LENGTH_DELIMITED));
     let start = out.len();
     write(out);
     let mut length = Vec::with_capacity(10);

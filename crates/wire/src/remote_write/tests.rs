@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod others;
+
 fn labels(pairs: &[(&str, &str)]) -> Labels {
     Labels::from_pairs(pairs.iter().copied()).unwrap()
 }
@@ -112,7 +114,9 @@ fn unknown_fields_are_passed_over_and_the_rest_is_counted() {
     let message = [unknown.to_vec(), field(1, &inner.concat())].concat();
     let request = decode(&message).unwrap();
     assert!(request.batch.rows.is_empty());
-    assert_eq!((request.exemplars, request.histograms), (1, 2));
+    // The exemplar is no message; an empty histogram is one of nothing.
+    assert_eq!(request.refused_exemplars.count, 1);
+    assert_eq!(request.batch.histograms.len(), 2);
 }
 
 #[test]
@@ -125,7 +129,7 @@ fn what_only_looks_like_a_series_or_sample_is_none() {
     let message = message.concat();
     let request = decode(&message).unwrap();
     assert!(request.batch.rows.is_empty());
-    assert_eq!(request.exemplars, 1);
+    assert_eq!(request.batch.exemplars.len(), 1);
 }
 
 #[test]
@@ -380,6 +384,68 @@ proptest! {
                     let _ = (KEYS.decode)(row.key);
                 }
             }
+        }
+    }
+}
+
+/// The labels that a key gives one by one, if it gives all.
+fn taken(mut key: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+    let labels = std::iter::from_fn(|| (KEYS.next)(&mut key)).collect();
+    key.is_empty().then_some(labels)
+}
+
+#[test]
+fn labels_written_as_usual_can_be_taken_one_by_one() {
+    let value = "x".repeat(300);
+    let labels = labels(&[("__name__", "up"), ("job", &value), ("pod", "a")]);
+    let message = encode([(&labels, &[sample(5, 1.0)][..])]);
+    let request = decode(&message).unwrap();
+    let found = taken(request.batch.rows[0].key).unwrap();
+    let expected = labels
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    assert_eq!(found, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn labels_written_in_any_other_way_are_left_to_the_decoder() {
+    let odd = [
+        label_field("job", ""),
+        field(1, &field(1, b"job")),
+        field(1, &[field(2, b"node"), field(1, b"job")].concat()),
+        field(
+            1,
+            &[field(1, b"job"), field(2, b"node"), field(3, b"more")].concat(),
+        ),
+        // A length in more bytes than it needs.
+        vec![0x0a, 0x86, 0x00, 0x0a, 0x01, b'a', 0x12, 0x01, b'b'],
+    ];
+    for odd in odd {
+        assert_eq!(taken(&[up(), odd.clone()].concat()), None, "{odd:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_taken_one_by_one_is_what_is_decoded(
+        parts in prop::collection::vec((any::<u8>(), "[a-c]{0,2}", "[x-z]{0,2}"), 0..5),
+        cut in 0usize..60,
+    ) {
+        let field = |(odd, name, value): &(u8, String, String)| match odd % 8 {
+            0 => field(1, &[field(2, value.as_bytes()), field(1, name.as_bytes())].concat()),
+            1 => vec![*odd, 3],
+            _ => label_field(name, value),
+        };
+        let mut key: Vec<u8> = parts.iter().flat_map(field).collect();
+        key.truncate(cut);
+        let key = [up(), key].concat();
+        if let (Some(found), Ok(decoded)) = (taken(&key), (KEYS.decode)(&key)) {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let mut found: Vec<_> = found.iter().map(|(n, v)| (text(n), text(v))).collect();
+            found.sort();
+            let decoded: Vec<_> =
+                decoded.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            prop_assert_eq!(found, decoded);
         }
     }
 }

@@ -81,6 +81,7 @@ impl Signals {
             warnings: Vec::new(),
             infos: Vec::new(),
             samples_read: 0,
+            memory: model::Reservation::default(),
         })
     }
 }

@@ -4,7 +4,7 @@ mod told;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::{Labels, Metadata, Scope, SelectedSeries, Selection, SourceError};
+use model::{Exemplar, Labels, Metadata, Scope, SelectedSeries, Selection, SourceError};
 use testkit::{MemoryStore, SimulatedClock};
 
 use super::*;
@@ -32,6 +32,10 @@ impl SeriesSource for Store {
 
     fn label_values(&self, name: &str, scope: &Scope) -> Result<Vec<String>, SourceError> {
         self.memory.label_values(name, scope)
+    }
+
+    fn exemplars(&self, scope: &Scope) -> Result<Vec<(Labels, Vec<Exemplar>)>, SourceError> {
+        self.memory.exemplars(scope)
     }
 
     fn metadata(&self) -> Result<BTreeMap<String, Metadata>, SourceError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use model::{
-    AppendError, Appended, Clock, Labels, Metadata, MetricKind, RejectReason, Rejected,
+    AppendError, Appended, Clock, Labels, Metadata, MetricKind, RejectReason, Rejected, RowKind,
     SampleBatch, SampleSink, is_stale,
 };
 use tokio_util::sync::CancellationToken;
@@ -292,7 +292,11 @@ impl SampleSink for Store {
             if self.rejects && number == 0 {
                 let timestamp = row.timestamp;
                 let reason = RejectReason::Duplicate { timestamp };
-                appended.rejected.push(Rejected { row: 0, reason });
+                appended.rejected.push(Rejected {
+                    kind: RowKind::Sample,
+                    row: 0,
+                    reason,
+                });
                 continue;
             }
             let labels = (batch.encoding.decode)(row.key).unwrap();

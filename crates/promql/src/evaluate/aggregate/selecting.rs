@@ -89,11 +89,12 @@ impl Evaluation<'_> {
             }
             series.push(column.labels);
             held += grown * CANDIDATE_SAMPLES;
-            self.budget.hold(grown * CANDIDATE_SAMPLES)
+            self.budget.hold(1, grown * CANDIDATE_SAMPLES)
         })?;
         let groups = groups.groups.into_iter().map(|(_, heaps)| heaps);
+        let count = series.len();
         let chosen = self.chosen_columns(series, groups.collect(), steps);
-        self.budget.release(held);
+        self.budget.release(count, held);
         chosen
     }
 
@@ -112,7 +113,7 @@ impl Evaluation<'_> {
                     let place = match places[candidate.series] {
                         Some(place) => place,
                         None => {
-                            self.budget.check((columns.len() + 1) * steps.count)?;
+                            self.budget.hold(1, steps.count)?;
                             self.interrupt.poll()?;
                             columns.push(Column {
                                 labels: series[candidate.series].clone(),
@@ -126,6 +127,8 @@ impl Evaluation<'_> {
                 }
             }
         }
+        let count = columns.len();
+        self.budget.release(count, count * steps.count);
         Ok(columns)
     }
 

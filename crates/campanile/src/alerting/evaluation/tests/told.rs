@@ -7,6 +7,7 @@ use std::net::TcpStream;
 
 use model::SampleBatch;
 use server::{Build, Config, Ports, Server};
+use testkit::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tungstenite::Message;
@@ -79,6 +80,7 @@ fn ports(around: &Surroundings, view: &Arc<View>) -> Ports {
     Ports {
         sink: around.sink.clone(),
         source: around.source.clone(),
+        storage: Arc::new(MemoryStore::new(Duration::ZERO)),
         feed: around.feed.clone(),
         clock: around.clock.clone(),
         families: Arc::new(Vec::new),
