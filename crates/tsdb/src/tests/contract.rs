@@ -15,8 +15,8 @@ use crate::{Config, OsDisk, Store};
 /// A memtable that is never full, one that holds a few batches, and one that is full at once.
 const MEMTABLES: [usize; 3] = [16 << 20, 40_000, 1];
 
-fn check_all(make: impl Fn(Arc<SimulatedClock>, Config) -> Store) {
-    for memtable_bytes in MEMTABLES {
+fn check_all(memtables: &[usize], make: impl Fn(Arc<SimulatedClock>, Config) -> Store) {
+    for memtable_bytes in memtables.iter().copied() {
         let config = Config {
             memtable_bytes,
             ..config()
@@ -34,7 +34,7 @@ fn open(disk: Arc<dyn Disk>, path: &Path, clock: Arc<SimulatedClock>, config: Co
 
 #[test]
 fn the_store_keeps_the_contract_of_its_ports_on_a_simulated_disk() {
-    check_all(|clock, config| {
+    check_all(&MEMTABLES, |clock, config| {
         let disk = Arc::new(SimulatedDisk::new(1));
         open(disk, Path::new(DIRECTORY), clock, config)
     });
@@ -44,7 +44,8 @@ fn the_store_keeps_the_contract_of_its_ports_on_a_simulated_disk() {
 fn the_store_keeps_the_contract_of_its_ports_on_the_systems_disk() {
     let directory = tempfile::tempdir().unwrap();
     let count = Cell::new(0);
-    check_all(|clock, config| {
+    // A block for each batch would only measure how fast it syncs.
+    check_all(&MEMTABLES[1..2], |clock, config| {
         count.set(count.get() + 1);
         let path = directory.path().join(count.get().to_string());
         open(Arc::new(OsDisk), &path, clock, config)
