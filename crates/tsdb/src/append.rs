@@ -82,7 +82,7 @@ const UNWRITTEN: SeriesState = SeriesState {
 
 /// The state of each series by its number.
 #[derive(Default)]
-struct States(Vec<Box<[SeriesState; PIECE]>>);
+struct States(Vec<Box<[SeriesState]>>);
 
 impl States {
     fn get(&self, id: u32) -> SeriesState {
@@ -93,10 +93,18 @@ impl States {
     #[inline]
     fn of(&mut self, id: u32) -> &mut SeriesState {
         let number = id as usize / PIECE;
-        while self.0.len() <= number {
-            self.0.push(Box::new([UNWRITTEN; PIECE]));
+        if self.0.len() <= number {
+            self.grow(number + 1);
         }
         &mut self.0[number][id as usize % PIECE]
+    }
+
+    /// Apart, since whoever has a piece on its stack touches each page of it in each call.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, pieces: usize) {
+        let piece = || vec![UNWRITTEN; PIECE].into_boxed_slice();
+        self.0.resize_with(pieces, piece);
     }
 }
 
@@ -192,7 +200,7 @@ impl Writer {
     /// Bytes of memory that the writer takes, but for the registry and the memtables.
     pub(crate) fn memory(&self) -> usize {
         self.identity.memory()
-            + self.states.0.len() * size_of::<[SeriesState; PIECE]>()
+            + self.states.0.len() * PIECE * size_of::<SeriesState>()
             + self.encoder.memory()
     }
 

@@ -121,6 +121,7 @@ impl AllSeries {
     }
 
     #[cold]
+    #[inline(never)]
     fn add(&mut self, at: usize) {
         if self.boxes.len() <= at {
             self.boxes.resize_with(at + 1, || None);
