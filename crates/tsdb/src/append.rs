@@ -323,7 +323,6 @@ impl Writer {
     ) {
         let ids = std::mem::take(&mut self.ids);
         let active = Arc::clone(&self.active);
-        let epoch = self.encoder.epoch();
         let mut row = 0;
         while let Some(first) = ids.get(row) {
             if *first == UNKNOWN {
@@ -342,9 +341,7 @@ impl Writer {
                 let placed = match bounds.check(timestamp) {
                     Err(reason) => Err(reason),
                     Ok(()) if timestamp > state.newest => {
-                        if state.epoch != epoch {
-                            enter_epoch(state, &mut self.encoder, &self.begun, &self.index, *id);
-                        }
+                        enter_epoch(state, &mut self.encoder, &self.begun, &self.index, *id);
                         let reference = state.reference;
                         self.encoder
                             .sample(reference, timestamp, bits, state.logged);
@@ -365,15 +362,7 @@ impl Writer {
                         };
                         let late = late(state.newest, newest, timestamp, bits, bounds, known);
                         if let Ok(Placed::New) = late {
-                            if state.epoch != epoch {
-                                enter_epoch(
-                                    state,
-                                    &mut self.encoder,
-                                    &self.begun,
-                                    &self.index,
-                                    *id,
-                                );
-                            }
+                            enter_epoch(state, &mut self.encoder, &self.begun, &self.index, *id);
                             let bytes = bits.to_le_bytes();
                             self.encoder
                                 .attachment(state.reference, LATE, timestamp, &bytes)
@@ -395,9 +384,23 @@ impl Writer {
     }
 }
 
-/// Makes ready for the first sample of a series in an epoch, which is the first in its log perhaps.
-#[cold]
+/// Makes ready for a sample of a series: the first in an epoch refers to none before, and the first in a log defines the
+/// series.
+#[inline]
 fn enter_epoch(
+    state: &mut SeriesState,
+    encoder: &mut LogEncoder,
+    begun: &[(u32, Timestamp)],
+    index: &SeriesIndex,
+    id: u32,
+) {
+    if state.epoch != encoder.epoch() {
+        begin_epoch(state, encoder, begun, index, id);
+    }
+}
+
+#[cold]
+fn begin_epoch(
     state: &mut SeriesState,
     encoder: &mut LogEncoder,
     begun: &[(u32, Timestamp)],

@@ -29,7 +29,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::{Disk, DiskRead};
+use model::{Disk, DiskRead, SourceError};
 use thiserror::Error;
 
 pub(crate) use cache::PageCache;
@@ -131,6 +131,12 @@ pub(crate) enum BlockProblem {
     /// The bytes are not what was written.
     #[error("damaged: {0}")]
     Damaged(&'static str),
+}
+
+impl From<BlockError> for SourceError {
+    fn from(error: BlockError) -> Self {
+        Self::Storage(error.to_string())
+    }
 }
 
 impl BlockError {

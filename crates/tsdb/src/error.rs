@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use model::{AppendError, StorageError};
 use thiserror::Error;
 
+use crate::log::LogFailure;
+
 /// Why a store cannot be opened, changed or closed.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -65,6 +67,12 @@ impl From<AppendError> for Error {
         match error {
             AppendError::Storage(reason) | AppendError::TooLarge(reason) => Self::Log(reason),
         }
+    }
+}
+
+impl From<LogFailure> for Error {
+    fn from(failure: LogFailure) -> Self {
+        Self::Log(failure.to_string())
     }
 }
 

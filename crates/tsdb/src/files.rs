@@ -134,9 +134,7 @@ impl Shared {
             let source = io::Error::other("no later log could be created");
             return Err(disk_error("remove", &path)(source));
         }
-        self.commits
-            .sync()
-            .map_err(|failure| Error::Log(failure.to_string()))?;
+        self.commits.sync().map_err(Error::from)?;
         if self.condition.is_log_damaged(number) {
             self.set_aside(&path, "parts of the log were broken")?;
         }

@@ -1,7 +1,7 @@
 //! Brings back what a store had, when it is opened.
 //!
-//! 1. Blocks are opened; one that is no block any more is set aside. Those that a merge was about to remove are there
-//!    beside the merged one: all samples are read once, and the next merge takes them in.
+//! 1. Blocks are opened; one that is no block any more is set aside. Those that a merge was about to remove are
+//!    removed: the merged one names them.
 //! 2. Each log becomes the memtable that it was, which is written into a block soon after.
 //! 3. A new log and memtable take what comes; the descriptions of metrics go on in it.
 
@@ -538,9 +538,7 @@ impl Shared {
         memtable: Arc<Memtable>,
     ) -> Result<(), Error> {
         let number = memtable.generation;
-        self.commits
-            .prepare(number)
-            .map_err(|failure| Error::Log(failure.to_string()))?;
+        self.commits.prepare(number).map_err(Error::from)?;
         writer.rotate(memtable);
         for (name, metadata) in self.descriptions().by_name() {
             writer
@@ -623,9 +621,7 @@ impl Shared {
             }
         }
         self.flush_all()?;
-        self.commits
-            .sync()
-            .map_err(|failure| Error::Log(failure.to_string()))?;
+        self.commits.sync().map_err(Error::from)?;
         self.rewrite_tombstones()?;
         self.check_space()?;
         self.condition.recovered();

@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::files::{disk_error, reserve};
 use crate::log::file_name;
 use crate::shared::Shared;
-use crate::view::View;
 
 /// Room beyond the reserve at which a store that stopped for want of it goes on: so it does not stop again at once.
 const RECOVERED_PART: u64 = 4;
@@ -190,8 +189,8 @@ impl Shared {
     fn retain(&self) -> Result<(), Error> {
         let config = self.config();
         let floor = self.floor();
-        let mut view = self.view();
-        let old: Vec<_> = view
+        let old: Vec<_> = self
+            .view()
             .blocks
             .iter()
             .filter(|block| block.meta().last < floor)
@@ -199,13 +198,9 @@ impl Shared {
             .collect();
         self.drop_blocks(&old, "age");
         if config.retention_bytes > 0 {
-            loop {
-                view = self.view();
-                let bytes = view.bytes() + self.log_bytes();
-                if bytes <= config.retention_bytes || !self.drop_oldest(&view, "bytes") {
-                    break;
-                }
-            }
+            while self.view().bytes() + self.log_bytes() > config.retention_bytes
+                && self.drop_oldest("bytes").is_some()
+            {}
         }
         if let Some(share) = config.retention_share {
             let directory = &self.block_directory;
@@ -217,13 +212,9 @@ impl Shared {
             // Measured once: a file that a reader or a snapshot holds gives its room back later, or never.
             let excess = used - share * space.total as f64;
             let mut dropped = 0.0;
-            while dropped < excess {
-                view = self.view();
-                let before = view.bytes();
-                if !self.drop_oldest(&view, "share") {
-                    break;
-                }
-                let bytes = before - self.view().bytes().min(before);
+            while dropped < excess
+                && let Some(bytes) = self.drop_oldest("share")
+            {
                 dropped += bytes.next_multiple_of(ALLOCATED) as f64;
             }
         }
@@ -233,14 +224,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Drops the block whose newest sample is the oldest; false if there is none.
-    fn drop_oldest(&self, view: &View, reason: &'static str) -> bool {
+    /// Drops the block whose newest sample is the oldest, and tells its bytes; none if there is no block.
+    fn drop_oldest(&self, reason: &'static str) -> Option<u64> {
+        let view = self.view();
         let oldest = view.blocks.iter().min_by_key(|block| block.meta().last);
-        let Some(oldest) = oldest.cloned() else {
-            return false;
-        };
+        let oldest = Arc::clone(oldest?);
+        let bytes = oldest.meta().bytes;
         self.drop_blocks(&[oldest], reason);
-        true
+        Some(bytes)
     }
 
     fn drop_blocks(&self, blocks: &[Arc<Block>], reason: &'static str) {

@@ -501,8 +501,7 @@ impl Selected {
             timestamp,
             |extras| extras.exemplars.range(start, end).cloned().collect(),
             &mut all,
-        )
-        .map_err(|error| SourceError::Storage(error.to_string()))?;
+        )?;
         all.sort_by_key(timestamp);
         all.dedup();
         Ok(all)
@@ -547,8 +546,7 @@ impl SelectedSeries for Selected {
         let from = columns.len();
         for place in self.places(index) {
             let before = columns.len();
-            self.read_place(*place, start, end, columns)
-                .map_err(|error| SourceError::Storage(error.to_string()))?;
+            self.read_place(*place, start, end, columns)?;
             merge_last(columns, from, before);
         }
         Ok(())
@@ -560,13 +558,13 @@ impl SelectedSeries for Selected {
         histograms: &mut Vec<(i64, Histogram)>,
     ) -> Result<(), SourceError> {
         let all = self.histograms(index);
-        histograms.extend(all.map_err(|error| SourceError::Storage(error.to_string()))?);
+        histograms.extend(all?);
         Ok(())
     }
 
     fn read_starts(&self, index: usize, starts: &mut Vec<(i64, i64)>) -> Result<(), SourceError> {
         let all = self.starts(index);
-        starts.extend(all.map_err(|error| SourceError::Storage(error.to_string()))?);
+        starts.extend(all?);
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! What the store, its threads and its readers share.
 //!
-//! Locks are taken in this order: compacting, changing, the writer, the descriptions, the view, one shard. The first two
-//! are only taken by those who write blocks and are held during I/O; the others never are. The log and the registry
-//! have locks of their own.
+//! Locks are taken in this order: compacting, changing, the writer, the descriptions, a shard, the view; nobody locks
+//! anything while holding the view. The first two are only taken by those who write blocks and are held during I/O. The
+//! writer's is held during I/O only if the next log was not made ready in time, or blocks must be asked about very many
+//! new series at once. The log and the registry have locks of their own.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};

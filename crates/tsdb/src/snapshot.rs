@@ -145,7 +145,7 @@ impl Shared {
                 commits.publish(number, encoder.finish());
                 commits.close()
             })
-            .map_err(|failure| Error::Log(failure.to_string()))
+            .map_err(Error::from)
     }
 
     fn remove_snapshot(&self, directory: &Path) {

@@ -174,10 +174,7 @@ impl Store {
             // The log has it all.
             tracing::warn!(error = %error, "samples in memory cannot be moved to disk");
         }
-        shared
-            .commits
-            .close()
-            .map_err(|failure| Error::Log(failure.to_string()))
+        shared.commits.close().map_err(Error::from)
     }
 
     /// Ends as a process does that is killed: nothing more is written. For tests.

@@ -185,9 +185,7 @@ impl Writer {
 
     fn log(&mut self, id: u32, kind: u8, timestamp: i64, bytes: &[u8]) -> Result<(), RejectReason> {
         let state = self.states.of(id);
-        if state.epoch != self.encoder.epoch() {
-            enter_epoch(state, &mut self.encoder, &self.begun, &self.index, id);
-        }
+        enter_epoch(state, &mut self.encoder, &self.begun, &self.index, id);
         let logged = self
             .encoder
             .attachment(state.reference, kind, timestamp, bytes);

