@@ -48,8 +48,8 @@ pub use notification::{DeliveryState, NotificationQuery, NotificationRecord, Rec
 pub use quote::quoted;
 pub use sample::{Sample, is_stale, stale_marker};
 pub use sink::{
-    AppendError, Appended, ExemplarRow, HistogramRow, KeyEncoding, NextLabel, RejectReason,
-    Rejected, Row, RowKind, SampleBatch, SampleSink, StartRow,
+    Announcement, Announcements, AppendError, Appended, ExemplarRow, HistogramRow, KeyEncoding,
+    NextLabel, RejectReason, Rejected, Row, RowKind, SampleBatch, SampleSink, StartRow,
 };
 pub use source::{SampleColumns, Scope, SelectedSeries, Selection, SeriesSource, SourceError};
 pub use storage::{

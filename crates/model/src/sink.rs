@@ -3,8 +3,11 @@
 //! A sender repeats the same label bytes with each sample. A batch therefore hands them over as they are, together
 //! with the function that decodes them; a sink that has seen the bytes before need not decode anything.
 
+mod announcement;
+
 use thiserror::Error;
 
+pub use self::announcement::{Announcement, Announcements};
 use crate::labels::next_packed_label;
 use crate::{Exemplar, Histogram, InvalidLabels, Labels, Metadata, Timestamp};
 
@@ -26,6 +29,12 @@ pub trait SampleSink: Send + Sync {
     ///
     /// Errors: as [`SampleSink::append`].
     fn describe(&self, descriptions: &[(String, Metadata)]) -> Result<(), AppendError>;
+
+    /// Says that a batch is on its way, which will carry this: a sink that makes several batches durable at once may
+    /// wait for it, for a moment.
+    fn announce(&self) -> Announcement {
+        Announcement::default()
+    }
 }
 
 /// Samples in the order of their arrival, with borrowed label bytes.
@@ -41,6 +50,8 @@ pub struct SampleBatch<'a> {
     pub exemplars: Vec<ExemplarRow<'a>>,
     /// Since when counters count.
     pub starts: Vec<StartRow<'a>>,
+    /// Tells the sink that it need not wait for this batch any more.
+    pub announcement: Announcement,
 }
 
 /// One sample of one series.
@@ -121,13 +132,14 @@ impl KeyEncoding {
 
 impl<'a> SampleBatch<'a> {
     /// A batch of nothing yet.
-    pub const fn new(encoding: KeyEncoding) -> Self {
+    pub fn new(encoding: KeyEncoding) -> Self {
         Self {
             encoding,
             rows: Vec::new(),
             histograms: Vec::new(),
             exemplars: Vec::new(),
             starts: Vec::new(),
+            announcement: Announcement::default(),
         }
     }
 

@@ -481,6 +481,7 @@ impl Shared {
             writer.place_extras(self, batch, &bounds, &mut appended);
         }
         let ticket = self.publish(&mut writer);
+        batch.announcement.arrive();
         drop(writer);
         self.commits
             .wait(ticket)

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{
-    AppendError, Appended, Budget, Clock, ComponentHealth, Disk, Exemplar, Labels, Metadata,
-    MetricFamily, SampleBatch, SampleSink, Scope, SelectedSeries, Selection, SeriesSource,
-    SourceError, Timestamp,
+    Announcement, AppendError, Appended, Budget, Clock, ComponentHealth, Disk, Exemplar, Labels,
+    Metadata, MetricFamily, SampleBatch, SampleSink, Scope, SelectedSeries, Selection,
+    SeriesSource, SourceError, Timestamp,
 };
 
 use crate::background::Background;
@@ -226,6 +226,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl SampleSink for Store {
     fn append(&self, batch: &SampleBatch<'_>) -> Result<Appended, AppendError> {
         self.shared.append(batch)
+    }
+
+    fn announce(&self) -> Announcement {
+        self.shared.commits.announcements().announce()
     }
 
     fn describe(&self, descriptions: &[(String, Metadata)]) -> Result<(), AppendError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{AppendError, Appended, Metadata, SampleBatch, SampleSink};
+use model::{Announcement, AppendError, Appended, Metadata, SampleBatch, SampleSink};
 use server::Feed;
 
 /// Appends, then publishes.
@@ -26,5 +26,9 @@ impl SampleSink for PublishingSink {
 
     fn describe(&self, descriptions: &[(String, Metadata)]) -> Result<(), AppendError> {
         self.store.describe(descriptions)
+    }
+
+    fn announce(&self) -> Announcement {
+        self.store.announce()
     }
 }

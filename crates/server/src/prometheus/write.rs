@@ -8,7 +8,7 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use model::{Appended, RowKind};
+use model::{Announcement, Appended, RowKind};
 use wire::remote_write::{DecodeError, KEYS, WriteRequest, decode, decompress};
 
 use crate::error::ApiError;
@@ -31,9 +31,10 @@ pub(crate) async fn write(
 ) -> Result<Response, ApiError> {
     let (head, stream) = request.into_parts();
     require_version_1(&head.headers)?;
+    let announcement = server.ports().sink.announce();
     let received = body::read(&server, &head.headers, stream).await?;
     let own = server.clone();
-    let written = append_slot(&server, move || store(&own, received)).await?;
+    let written = append_slot(&server, move || store(&own, received, announcement)).await?;
     let mut response = match written.refused {
         None => StatusCode::NO_CONTENT.into_response(),
         Some(refused) => refused.into_response(),
@@ -53,13 +54,18 @@ struct Written {
     refused: Option<ApiError>,
 }
 
-fn store(server: &Server, received: body::Received) -> Result<Written, ApiError> {
+fn store(
+    server: &Server,
+    received: body::Received,
+    announcement: Announcement,
+) -> Result<Written, ApiError> {
     let limit = server.config().decompressed_max;
     let message =
         decompress(received.bytes(), limit).map_err(|error| undecodable(server, &error))?;
     // The compressed bytes are not needed any more; others may use their share of the budget.
     drop(received);
-    let request = decode(&message).map_err(|error| undecodable(server, &error))?;
+    let mut request = decode(&message).map_err(|error| undecodable(server, &error))?;
+    request.batch.announcement = announcement;
     let own = server.own();
     for (reason, count) in [
         ("invalid_histogram", request.refused_histograms.count),

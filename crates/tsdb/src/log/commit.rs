@@ -3,7 +3,9 @@
 //! 1. Writers publish encoded bytes, in the order of the log, and get a ticket. Nothing is written yet.
 //! 2. Who waits for a ticket becomes the leader if there is none, takes all that is pending, appends and syncs it
 //!    without holding a lock, and wakes the others. What is published meanwhile gathers for the next leader.
-//! 3. After a failure every ticket that was not yet acknowledged fails, until the log goes on in a new file: what a
+//! 3. A leader waits a moment for batches that are announced and on their way: a sync costs more than that moment, and
+//!    one may do for all of them.
+//! 4. After a failure every ticket that was not yet acknowledged fails, until the log goes on in a new file: what a
 //!    failed sync left in memory and on disk cannot be known.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -12,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::{Clock, Disk};
+use model::{Announcements, Clock, Disk};
 
 use super::failure::LogFailure;
 use super::file::{LogFile, file_name};
@@ -26,6 +28,9 @@ const JOINED_MAX: usize = 256 << 10;
 /// Buffers of written pieces that are kept for the next, and how large they may be.
 const SPARE_BUFFERS: usize = 4;
 const SPARE_BYTES_MAX: usize = 256 << 10;
+
+/// How long a leader waits for announced batches. To decode one takes less, a sync of most disks more.
+const GATHER_MAX: Duration = Duration::from_millis(1);
 
 /// Failures whose tickets are remembered exactly.
 const LOST_MAX: usize = 16;
@@ -78,6 +83,12 @@ pub(crate) struct Commits {
     state: Mutex<State>,
     /// A round has ended.
     changed: Condvar,
+    /// Batches that are on their way.
+    announcements: Announcements,
+    /// One more waits for a round that has not begun to write.
+    joined: Condvar,
+    /// How long a leader waits for announced batches at most.
+    pub(super) gather_max: Duration,
 }
 
 struct State {
@@ -99,6 +110,8 @@ struct State {
     /// Whether the next round is to sync whatever the policy.
     sync_wanted: bool,
     leading: bool,
+    /// Whether the leader waits for others before it writes.
+    gathering: bool,
     failure: Option<LogFailure>,
     lost: VecDeque<Lost>,
     statistics: LogStatistics,
@@ -145,12 +158,21 @@ impl Commits {
                 dirty: None,
                 sync_wanted: false,
                 leading: false,
+                gathering: false,
                 failure: None,
                 lost: VecDeque::new(),
                 statistics: LogStatistics::default(),
             }),
             changed: Condvar::new(),
+            announcements: Announcements::default(),
+            joined: Condvar::new(),
+            gather_max: GATHER_MAX,
         }
+    }
+
+    /// Counts batches that are on their way; who announced one says that it arrived once it is published.
+    pub(crate) const fn announcements(&self) -> &Announcements {
+        &self.announcements
     }
 
     /// Creates the file `number`, so that the first bytes for it find it ready. Without that they create it themselves.
@@ -324,6 +346,12 @@ impl Commits {
         Ok(())
     }
 
+    /// Whether a leader waits for announced batches.
+    #[cfg(test)]
+    pub(super) fn is_gathering(&self) -> bool {
+        self.state().gathering
+    }
+
     /// What was done so far.
     pub(crate) fn statistics(&self) -> LogStatistics {
         let state = self.state();
@@ -345,6 +373,9 @@ impl Commits {
 
     fn await_round<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.statistics.waiting += 1;
+        if state.gathering {
+            self.joined.notify_one();
+        }
         let woken = self.changed.wait(state);
         let mut state = woken.expect("invariant: no one panics while holding the state");
         state.statistics.waiting -= 1;
@@ -353,6 +384,7 @@ impl Commits {
 
     fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.leading = true;
+        state = self.gather(state);
         let wanted = std::mem::take(&mut state.sync_wanted);
         let target = state.published;
         let pieces = std::mem::take(&mut state.pending);
@@ -392,6 +424,21 @@ impl Commits {
             }
         }
         self.changed.notify_all();
+        state
+    }
+
+    /// Waits for announced batches, for a moment.
+    fn gather<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        if self.announcements.count() == 0 {
+            return state;
+        }
+        state.gathering = true;
+        let are_coming = |_: &mut State| self.announcements.count() > 0;
+        let gathered = self
+            .joined
+            .wait_timeout_while(state, self.gather_max, are_coming);
+        let (mut state, _) = gathered.expect("invariant: no one panics while holding the state");
+        state.gathering = false;
         state
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use model::{Disk, DiskFile, DiskRead, DiskSpace, Timestamp};
 use testkit::{Operation, SimulatedClock, SimulatedDisk};
@@ -352,6 +353,35 @@ fn closing_gives_back_the_room_that_was_taken_ahead() {
         "{}",
         file.blocks()
     );
+}
+
+#[test]
+fn one_sync_does_for_a_batch_that_was_announced() {
+    let mut commits = commits(disk(), Acknowledge::Synced);
+    commits.gather_max = Duration::from_secs(600);
+    let commits = &commits;
+    let coming = commits.announcements().announce();
+    thread::scope(|scope| {
+        let first = commits.publish(1, &mut vec![1]);
+        let leader = scope.spawn(move || commits.wait(first));
+        while !commits.is_gathering() && !leader.is_finished() {
+            thread::yield_now();
+        }
+        let second = commits.publish(1, &mut vec![2]);
+        coming.arrive();
+        commits.wait(second).unwrap();
+        leader.join().unwrap().unwrap();
+    });
+    assert_eq!(commits.statistics().commits, 1);
+}
+
+#[test]
+fn a_batch_that_was_announced_and_does_not_come_holds_up_no_one() {
+    let commits = commits(disk(), Acknowledge::Synced);
+    let coming = commits.announcements().announce();
+    let ticket = commits.publish(1, &mut vec![1]);
+    commits.wait(ticket).unwrap();
+    drop(coming);
 }
 
 #[test]
