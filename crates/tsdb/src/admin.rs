@@ -97,9 +97,9 @@ impl Shared {
         self.condition.check()?;
         // Tombstones concern blocks only.
         self.flush_all()?;
-        // A merge that is under way would bring back what is deleted meanwhile.
-        let _compacting = self.compacting();
+        // A merge that is under way got its number before: the deletion concerns its block too.
         let _changing = self.changing();
+        self.require_open()?;
         // A log that is still there would bring back what is deleted, as a block that is younger than the deletion.
         self.remove_doomed();
         if self.condition.has_doomed_logs() {

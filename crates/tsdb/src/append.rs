@@ -51,8 +51,8 @@ pub(crate) struct Writer {
     states: States,
     encoder: LogEncoder,
     pub(crate) active: Arc<Memtable>,
-    /// The first epoch of each of the last logs, with the time of its beginning, the oldest first.
-    begun: Vec<(u32, Timestamp)>,
+    /// The first epoch of each of the last logs, with the monotonic time of its beginning, the oldest first.
+    begun: Vec<(u32, Duration)>,
     /// The series whose newest sample may not have the value that their state names: it is a histogram, or was deleted.
     unsure: RoaringBitmap,
     /// The series of the rows of the batch that is being taken in; the memory is used again.
@@ -183,9 +183,9 @@ impl Writer {
     /// Goes on in another memtable and its log.
     pub(crate) fn rotate(&mut self, memtable: Arc<Memtable>) {
         self.encoder.rotate(memtable.generation);
-        let idle = memtable.begun - IDLE;
         // One log that began before suffices to know who was idle since.
-        while self.begun.get(1).is_some_and(|(_, begun)| *begun <= idle) {
+        let is_long_ago = |(_, begun): &(u32, Duration)| *begun + IDLE <= memtable.begun;
+        while self.begun.get(1).is_some_and(is_long_ago) {
             self.begun.remove(0);
         }
         self.begun.push((self.encoder.epoch(), memtable.begun));
@@ -204,11 +204,11 @@ impl Writer {
             + self.encoder.memory()
     }
 
-    /// The epoch that tells which series are idle: those that were last written before it; none if no log is so old.
-    pub(crate) fn idle_epoch(&self, now: Timestamp) -> Option<u32> {
-        let long_ago = now - IDLE;
+    /// The epoch that tells which series are idle at `now` of the monotonic clock: those that were last written before
+    /// it; none if no log is so old.
+    pub(crate) fn idle_epoch(&self, now: Duration) -> Option<u32> {
         let mut begun = self.begun.iter().rev();
-        let before = begun.find(|(_, begun)| *begun <= long_ago);
+        let before = begun.find(|(_, begun)| *begun + IDLE <= now);
         before.map(|(epoch, _)| *epoch)
     }
 
@@ -390,7 +390,7 @@ impl Writer {
 fn enter_epoch(
     state: &mut SeriesState,
     encoder: &mut LogEncoder,
-    begun: &[(u32, Timestamp)],
+    begun: &[(u32, Duration)],
     index: &SeriesIndex,
     id: u32,
 ) {
@@ -403,7 +403,7 @@ fn enter_epoch(
 fn begin_epoch(
     state: &mut SeriesState,
     encoder: &mut LogEncoder,
-    begun: &[(u32, Timestamp)],
+    begun: &[(u32, Duration)],
     index: &SeriesIndex,
     id: u32,
 ) {

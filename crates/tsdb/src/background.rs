@@ -83,7 +83,8 @@ impl Signal {
         self.state().stop
     }
 
-    fn stop(&self) {
+    /// Ends the threads, and merges that are under way.
+    pub(crate) fn stop(&self) {
         self.state().stop = true;
         self.changed.notify_all();
     }
@@ -124,7 +125,7 @@ impl Background {
         };
         background.spawn("tsdb-flush", |shared| {
             while shared.signal.wait(TICK, |state| &mut state.wake) {
-                shared.tick(shared.clock.now());
+                shared.tick();
                 shared.flush_frozen();
             }
         })?;

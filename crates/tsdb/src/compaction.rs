@@ -2,13 +2,14 @@
 //!
 //! 1. Blocks of one window of time stand in the order in which they were written. Four neighbours of one level are
 //!    merged into one of the next level: each sample is written anew as often as there are levels, a few times.
-//! 2. Once a window is past, all its blocks become one.
+//! 2. Once a window is past and nothing has come for it for a while, all its blocks become one.
 //! 3. What tombstones cover and what the retention of single series takes is left out; a block that loses enough by
 //!    that is written anew on its own.
 //!
 //! The merged block's name appears in one step. A crash before the old ones are removed leaves both, and opening the
 //! store removes the old ones, since the new one names those that it replaces.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{Labels, SampleColumns, Timestamp};
@@ -19,6 +20,7 @@ use crate::codec::Effort;
 use crate::error::Error;
 use crate::selected::{merge_last, remove_range};
 use crate::shared::Shared;
+use crate::tombstones::TOMBSTONES_MAX;
 use crate::view::{Deleted, View, select_any};
 
 /// So many neighbours of one level become one: fewer would write each sample more often, more would leave more to be
@@ -31,43 +33,98 @@ const MERGED_MAX: usize = 32;
 /// Input of one merge in bytes: it needs as much free space, and takes that long.
 const INPUT_BYTES_MAX: u64 = 16 << 30;
 
+/// With more deletions than this each is carried out, however little of a block it concerns: each question looks at all
+/// of them.
+const TOMBSTONES_MANY: usize = TOMBSTONES_MAX / 10;
+
+/// Merges that are done one after the other. One that fails is left out, and the others are done.
+#[derive(Default)]
+struct Round {
+    /// The numbers of the blocks of each merge that failed.
+    failed: BTreeSet<Vec<u64>>,
+    /// Why the first of them did.
+    error: Option<Error>,
+}
+
 impl Shared {
-    /// Does the most useful merge; false if there is nothing to do.
+    /// Does the most useful merge that can be done; false if there is nothing to do.
     ///
-    /// Errors: the disk refused, or a block is broken; it was set aside then.
+    /// Errors: nothing else is to be done than what the disk refused, or than what is broken.
     pub(crate) fn compact_once(&self) -> Result<bool, Error> {
-        let _compacting = self.compacting();
-        let now = self.clock.now();
-        let view = self.view();
-        let Some(blocks) = self.choose(&view, now)? else {
-            self.forget_tombstones()?;
-            return Ok(false);
-        };
-        self.merge(&view, &blocks)?;
-        self.forget_tombstones()?;
-        Ok(true)
+        let mut round = Round::default();
+        match (self.compact_next(&mut round)?, round.error) {
+            (false, Some(error)) => Err(error),
+            (merged, _) => Ok(merged),
+        }
     }
 
-    /// Merges until there is nothing to do. What cannot be merged is said, and tried again later.
+    /// Merges until there is nothing to do, and keeps the retention meanwhile. What cannot be merged is said, and tried
+    /// again in the next round.
     pub(crate) fn compact_all(&self) {
-        loop {
-            let outcome = self.compact_once();
-            let reason = outcome.as_ref().err().map(ToString::to_string);
-            if self.condition.set_maintenance(self.clock.now(), reason)
-                && let Err(error) = &outcome
-            {
-                tracing::error!(error = %error, "blocks cannot be merged");
+        let mut round = Round::default();
+        let error = loop {
+            match self.compact_next(&mut round) {
+                Ok(true) => self.maintain(self.clock.now()),
+                Ok(false) => break round.error,
+                Err(Error::Closed) => return,
+                Err(error) => break Some(error),
             }
-            if !matches!(outcome, Ok(true)) || self.signal.is_stopping() {
-                return;
+        };
+        let reason = error.as_ref().map(ToString::to_string);
+        if self.condition.set_merging(self.clock.now(), reason)
+            && let Some(error) = error
+        {
+            tracing::error!(error = %error, "blocks cannot be merged");
+        }
+    }
+
+    /// Does the most useful merge that has not failed in this round; false if there is none.
+    ///
+    /// Errors: the store is being closed, or deletions that were carried out cannot be forgotten.
+    fn compact_next(&self, round: &mut Round) -> Result<bool, Error> {
+        let _compacting = self.compacting();
+        self.require_open()?;
+        let view = self.view();
+        let mut merged = false;
+        for blocks in self.candidates(&view) {
+            let numbers = blocks.iter().map(|block| block.meta().header.number);
+            let numbers: Vec<_> = numbers.collect();
+            if round.failed.contains(&numbers) {
+                continue;
+            }
+            match self.merge_if_due(&view, &blocks) {
+                Ok(false) => {}
+                Ok(true) => {
+                    merged = true;
+                    break;
+                }
+                Err(Error::Closed) => return Err(Error::Closed),
+                Err(error) => {
+                    round.failed.insert(numbers);
+                    round.error.get_or_insert(error);
+                }
             }
         }
+        self.forget_tombstones()?;
+        Ok(merged)
+    }
+
+    fn merge_if_due(&self, view: &View, blocks: &[Arc<Block>]) -> Result<bool, Error> {
+        if let [block] = blocks
+            && !self.has_expired(block)?
+            && !self.is_mostly_deleted(block, view)?
+        {
+            return Ok(false);
+        }
+        self.merge(blocks)?;
+        Ok(true)
     }
 
     /// Writes all blocks anew that tombstones concern.
     pub(crate) fn clean(&self) -> Result<(), Error> {
-        let _compacting = self.compacting();
         loop {
+            let _compacting = self.compacting();
+            self.require_open()?;
             let view = self.view();
             let mut concerned = None;
             for block in &view.blocks {
@@ -78,13 +135,15 @@ impl Shared {
                 }
             }
             match concerned {
-                Some(block) => self.merge(&view, &[block])?,
+                Some(block) => self.merge(&[block])?,
                 None => return self.forget_tombstones(),
             }
         }
     }
 
-    fn choose(&self, view: &View, now: Timestamp) -> Result<Option<Vec<Arc<Block>>>, Error> {
+    /// What may be merged, the most useful first: blocks of one window, then each block on its own, which is worth it
+    /// only if it loses something by that.
+    fn candidates(&self, view: &View) -> Vec<Vec<Arc<Block>>> {
         self.notice_damage();
         let mut windows: Vec<(i64, Vec<&Arc<Block>>)> = Vec::new();
         for block in &view.blocks {
@@ -99,20 +158,27 @@ impl Shared {
                 None => windows.push((number, vec![block])),
             }
         }
+        let mut candidates = Vec::new();
         for (number, blocks) in &windows {
-            if self.is_past(self.window(*number).0) && blocks.len() > 1 {
-                return Ok(Some(bounded(blocks)));
-            }
-            if let Some(neighbours) = neighbours(blocks) {
-                return Ok(Some(neighbours));
-            }
-        }
-        for block in windows.iter().flat_map(|(_, blocks)| blocks) {
-            if self.has_expired(block, now)? || self.is_mostly_deleted(block, view)? {
-                return Ok(Some(vec![Arc::clone(block)]));
+            let past = self.is_past(self.window(*number).0);
+            if past && blocks.len() > 1 && self.has_settled(blocks) {
+                candidates.push(bounded(blocks));
+            } else {
+                candidates.extend(neighbours(blocks));
             }
         }
-        Ok(None)
+        let blocks = windows.iter().flat_map(|(_, blocks)| blocks);
+        candidates.extend(blocks.map(|block| vec![Arc::clone(block)]));
+        candidates
+    }
+
+    /// Whether nothing has come for a window for a while: an import would have the whole written anew with each flush
+    /// otherwise.
+    fn has_settled(&self, blocks: &[&Arc<Block>]) -> bool {
+        let age = self.config().memtable_age;
+        let now = self.clock.now();
+        let mut created = blocks.iter().map(|block| block.meta().header.created);
+        created.all(|created| Timestamp::from_millis(created) + age <= now)
     }
 
     /// Whether the window of a timestamp is so long past that hardly anything comes for it.
@@ -123,7 +189,10 @@ impl Shared {
     }
 
     /// Whether a block is past the retention of some of its series as a whole.
-    fn has_expired(&self, block: &Block, now: Timestamp) -> Result<bool, Error> {
+    fn has_expired(&self, block: &Block) -> Result<bool, Error> {
+        let Some(now) = self.time_for_dropping(self.clock.now()) else {
+            return Ok(false);
+        };
         for (matchers, retention) in &self.config().selector_retention {
             if block.meta().last < (now - *retention).as_millis() {
                 let series = select_any(block, std::slice::from_ref(matchers));
@@ -138,23 +207,29 @@ impl Shared {
         Ok(false)
     }
 
-    /// Whether tombstones cover at least a tenth of a block's series.
+    /// Whether tombstones cover at least a tenth of a block's series, or any while there are many tombstones.
     fn is_mostly_deleted(&self, block: &Block, view: &View) -> Result<bool, Error> {
         let deleted = self.deleted_of(block, view)?;
         let series: u64 = deleted.iter().map(|deleted| deleted.series.len()).sum();
-        Ok(series > 0 && series >= block.meta().series / 10)
+        let is_much = series >= block.meta().series / 10;
+        Ok(series > 0 && (is_much || view.tombstones.len() > TOMBSTONES_MANY))
     }
 
     fn deleted_of(&self, block: &Block, view: &View) -> Result<Vec<Deleted>, Error> {
         Deleted::of(block, &view.tombstones).map_err(|error| self.damaged(block, &error))
     }
 
-    fn merge(&self, view: &View, blocks: &[Arc<Block>]) -> Result<(), Error> {
+    fn merge(&self, blocks: &[Arc<Block>]) -> Result<(), Error> {
         let start = self.clock.monotonic();
         self.require_room(blocks.iter().map(|block| block.meta().bytes).sum())?;
+        // A deletion that is not seen here comes later, and concerns the new block, whose number is given before.
+        let (number, view) = {
+            let _changing = self.changing();
+            (self.next_block_number(), self.view())
+        };
         let mut sources = Vec::new();
         for block in blocks {
-            sources.push(Source::new(block, self.deleted_of(block, view)?));
+            sources.push(Source::new(block, self.deleted_of(block, &view)?));
         }
         let first = blocks
             .iter()
@@ -177,6 +252,7 @@ impl Shared {
             false => Effort::Fast,
         };
         let header = BlockHeader {
+            number,
             first_generation: first,
             last_generation: last,
             level,
@@ -214,14 +290,17 @@ impl Shared {
     }
 
     /// Writes what the sources hold; none if nothing of it is left.
+    ///
+    /// Errors: the disk refused, a block is broken, or the store is being closed; no file is left.
     fn write_merged(
         &self,
         sources: &mut [Source<'_>],
         header: &BlockHeader,
         effort: Effort,
     ) -> Result<Option<Arc<Block>>, Error> {
-        let past = self.past_floor();
-        let floors = self.floors();
+        let now = self.clock.now();
+        let past = self.oldest_on_disk(now);
+        let floors = self.floors(self.time_for_dropping(now).unwrap_or(now));
         let mut writer = None;
         let mut columns = SampleColumns::default();
         let mut attachments = Vec::new();
@@ -238,6 +317,9 @@ impl Shared {
             let Some(labels) = smallest.cloned() else {
                 break;
             };
+            if self.signal.is_stopping() {
+                return Err(Error::Closed);
+            }
             let floor = past.max(floors.of(&labels));
             columns.clear();
             attachments.clear();
@@ -262,15 +344,14 @@ impl Shared {
                 values: &columns.values,
                 attachments: &shown,
             };
-            let number = writer.number();
             writer
                 .series(labels.as_packed(), &data)
-                .map_err(|error| self.block_error("write", number, error))?;
+                .map_err(|error| self.block_error("write", header.number, error))?;
         }
         let Some(writer) = writer else {
             return Ok(None);
         };
-        let number = writer.number();
+        let number = header.number;
         let finished = writer
             .finish()
             .map_err(|error| self.block_error("write", number, error))
@@ -377,6 +458,13 @@ impl<'a> Source<'a> {
         }
         merge_last(columns, 0, before);
         let is_gone = |at: i64| gone.iter().any(|(start, end)| *start <= at && at <= *end);
+        // What is gone as a whole need not be understood.
+        let is_all_gone = |attachment: &OwnedAttachment| {
+            let mut gone = gone.iter();
+            gone.any(|(start, end)| *start <= attachment.first && attachment.last <= *end)
+        };
+        self.attachments
+            .retain(|attachment| !is_all_gone(attachment));
         for attachment in self.attachments.drain(..) {
             let touched = gone
                 .iter()

@@ -1,7 +1,7 @@
 //! Whether the store takes samples, and what else is not as it should be.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,30 +27,90 @@ pub(crate) struct Condition {
 struct State {
     /// Why nothing is taken.
     stop: Option<Stop>,
-    /// Since the disk refused: from when on it is tried again, by the monotonic clock, and how long after that once more.
-    retry: Option<(Duration, Duration)>,
+    /// When a disk that refused is tried again.
+    retry: Retry,
     /// Why samples cannot leave memory.
     blocked: Option<Trouble>,
-    /// Why blocks cannot be merged or removed.
-    maintenance: Option<Trouble>,
+    /// When that is tried again, as with `retry`.
+    flush_retry: Retry,
+    /// Why the retention cannot be kept.
+    retention: Option<Trouble>,
+    /// What was dropped last because the disk is too full.
+    dropped: Option<Dropped>,
+    /// Why blocks cannot be merged.
+    merging: Option<Trouble>,
     refused_since: Option<Timestamp>,
     refused_last: Option<Timestamp>,
     /// Files that are broken and were set aside since the start.
     set_aside: usize,
     set_aside_since: Option<Timestamp>,
     set_aside_last: String,
-    /// Blocks of which something cannot be read.
-    damaged: BTreeSet<u64>,
+    /// Blocks of which something cannot be read, as long as they are there.
+    damaged: BTreeMap<u64, Trouble>,
     /// Logs of which something could not be read.
     damaged_logs: BTreeSet<u64>,
     /// Files of the log that the disk refused to read, whole or in part: they are left as they are.
     unread_logs: BTreeSet<u64>,
     /// Whether there are blocks that the disk refused to read: they are left as they are, and not in the view.
     unread_blocks: bool,
-    /// Files that nobody needs and that could not be removed.
-    doomed: Vec<PathBuf>,
-    /// Logs whose samples are in blocks and that could not be removed for sure.
-    doomed_logs: BTreeSet<u64>,
+    /// Files that nobody needs and that could not be removed, since when; each round tries again.
+    doomed: BTreeMap<PathBuf, Timestamp>,
+    /// The same for logs whose samples are in blocks, or that may be there after a loss of power.
+    doomed_logs: BTreeMap<u64, Timestamp>,
+}
+
+/// When blocks were dropped because the disk is too full, by the monotonic clock, and how many bytes were free before.
+#[derive(Clone, Copy)]
+pub(crate) struct Dropped {
+    pub(crate) at: Duration,
+    pub(crate) free: u64,
+}
+
+/// From when on something is tried again, by the monotonic clock, and how long after that once more; none: at once.
+#[derive(Default)]
+struct Retry(Option<(Duration, Duration)>);
+
+impl Retry {
+    /// Whether it is to be tried now; then not again for a while, and each time for longer.
+    fn is_due(&mut self, now: Duration) -> bool {
+        let (from, delay) = self.0.unwrap_or((now, RETRY_FIRST));
+        let is_due = now >= from;
+        if is_due {
+            self.0 = Some((now + delay, RETRY_MAX.min(2 * delay)));
+        }
+        is_due
+    }
+}
+
+impl State {
+    /// What is said about files that nobody needs and that cannot be removed.
+    fn undeletable(&self) -> Option<(Timestamp, String)> {
+        let since = self.doomed.values().chain(self.doomed_logs.values());
+        let since = *since.min()?;
+        let count = self.doomed.len() + self.doomed_logs.len();
+        let reason = match self.doomed.keys().next() {
+            Some(path) => format!(
+                "{count} files that nobody needs cannot be removed, one of them: {}",
+                path.display()
+            ),
+            None => format!("{count} logs that nobody needs cannot be removed"),
+        };
+        Some((since, reason))
+    }
+
+    /// What is said about files that were set aside and blocks that are damaged.
+    fn broken(&self) -> Option<(Timestamp, String)> {
+        let damaged = self.damaged.values();
+        let since = damaged.clone().map(|damaged| damaged.since);
+        let since = since.chain(self.set_aside_since).min()?;
+        let newest = damaged.max_by_key(|damaged| damaged.since);
+        let newest = newest.map_or(&self.set_aside_last, |damaged| &damaged.reason);
+        let count = self.set_aside + self.damaged.len();
+        let reason = format!(
+            "{count} files are damaged, the last of them: {newest}; see campanile storage verify"
+        );
+        Some((since, reason))
+    }
 }
 
 #[derive(Clone)]
@@ -66,7 +126,7 @@ struct Stop {
     kind: StopKind,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum StopKind {
     /// The disk refused; it may recover.
     Disk,
@@ -111,6 +171,13 @@ impl Condition {
         self.stop(now, "the store is closed".to_owned(), StopKind::Closed);
     }
 
+    /// Whether the store was closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        let state = self.state();
+        let stop = state.stop.as_ref();
+        stop.is_some_and(|stop| stop.kind == StopKind::Closed)
+    }
+
     /// Whether the disk refused and has not recovered; since when.
     pub(crate) fn is_read_only(&self) -> Option<Timestamp> {
         let state = self.state();
@@ -128,13 +195,13 @@ impl Condition {
     /// Whether the disk is to be tried again at `now` of the monotonic clock; then not again for a while, and each time
     /// for longer.
     pub(crate) fn is_retry_due(&self, now: Duration) -> bool {
+        self.state().retry.is_due(now)
+    }
+
+    /// Whether samples are to be moved to disk at `now` of the monotonic clock: always, unless that failed a moment ago.
+    pub(crate) fn is_flush_due(&self, now: Duration) -> bool {
         let mut state = self.state();
-        let (from, delay) = state.retry.unwrap_or((now, RETRY_FIRST));
-        let is_due = now >= from;
-        if is_due {
-            state.retry = Some((now + delay, RETRY_MAX.min(2 * delay)));
-        }
-        is_due
+        state.blocked.is_none() || state.flush_retry.is_due(now)
     }
 
     /// The disk has recovered.
@@ -146,14 +213,18 @@ impl Condition {
             .is_some_and(|stop| stop.kind == StopKind::Disk)
         {
             state.stop = None;
-            state.retry = None;
+            state.retry = Retry::default();
             self.stopped.store(false, Ordering::Release);
         }
     }
 
     /// Samples cannot leave memory, or can again. True if that is news.
     pub(crate) fn set_blocked(&self, now: Timestamp, reason: Option<String>) -> bool {
-        set(&mut self.state().blocked, now, reason)
+        let mut state = self.state();
+        if reason.is_none() {
+            state.flush_retry = Retry::default();
+        }
+        set(&mut state.blocked, now, reason)
     }
 
     /// Why samples cannot leave memory.
@@ -162,9 +233,24 @@ impl Condition {
         state.blocked.as_ref().map(|trouble| trouble.reason.clone())
     }
 
-    /// Blocks cannot be merged or removed, or can again. True if that is news.
-    pub(crate) fn set_maintenance(&self, now: Timestamp, reason: Option<String>) -> bool {
-        set(&mut self.state().maintenance, now, reason)
+    /// The retention cannot be kept, or can again. True if that is news.
+    pub(crate) fn set_retention(&self, now: Timestamp, reason: Option<String>) -> bool {
+        set(&mut self.state().retention, now, reason)
+    }
+
+    /// Notes that blocks were dropped because the disk is too full; none if it no longer is.
+    pub(crate) fn set_dropped(&self, dropped: Option<Dropped>) {
+        self.state().dropped = dropped;
+    }
+
+    /// When blocks were dropped last because the disk is too full.
+    pub(crate) fn dropped(&self) -> Option<Dropped> {
+        self.state().dropped
+    }
+
+    /// Blocks cannot be merged, or can again. True if that is news.
+    pub(crate) fn set_merging(&self, now: Timestamp, reason: Option<String>) -> bool {
+        set(&mut self.state().merging, now, reason)
     }
 
     /// Rows were refused for want of memory; true if that is news.
@@ -186,16 +272,24 @@ impl Condition {
 
     /// Something of a block cannot be read; true if that is news.
     pub(crate) fn note_damaged(&self, number: u64, now: Timestamp, what: String) -> bool {
-        let news = self.state().damaged.insert(number);
-        if news {
-            self.note_set_aside(now, what);
-        }
+        let trouble = Trouble {
+            since: now,
+            reason: what,
+        };
+        let mut state = self.state();
+        let news = !state.damaged.contains_key(&number);
+        state.damaged.entry(number).or_insert(trouble);
         news
+    }
+
+    /// A block is no more, and what was the matter with it neither.
+    pub(crate) fn forget_block(&self, number: u64) {
+        self.state().damaged.remove(&number);
     }
 
     /// Whether something of a block could not be read.
     pub(crate) fn is_damaged(&self, number: u64) -> bool {
-        self.state().damaged.contains(&number)
+        self.state().damaged.contains_key(&number)
     }
 
     /// Something of a log could not be read.
@@ -238,23 +332,33 @@ impl Condition {
     }
 
     /// A file that nobody needs could not be removed.
-    pub(crate) fn note_doomed(&self, path: PathBuf) {
-        self.state().doomed.push(path);
+    pub(crate) fn note_doomed(&self, path: PathBuf, now: Timestamp) {
+        self.state().doomed.entry(path).or_insert(now);
+    }
+
+    /// A file that nobody needs is gone.
+    pub(crate) fn forget_doomed(&self, path: &Path) {
+        self.state().doomed.remove(path);
     }
 
     /// The files that are to be removed.
-    pub(crate) fn take_doomed(&self) -> Vec<PathBuf> {
-        std::mem::take(&mut self.state().doomed)
+    pub(crate) fn doomed(&self) -> Vec<PathBuf> {
+        self.state().doomed.keys().cloned().collect()
     }
 
     /// A log whose samples are in blocks could not be removed for sure.
-    pub(crate) fn note_doomed_log(&self, number: u64) {
-        self.state().doomed_logs.insert(number);
+    pub(crate) fn note_doomed_log(&self, number: u64, now: Timestamp) {
+        self.state().doomed_logs.entry(number).or_insert(now);
+    }
+
+    /// A log whose samples are in blocks is gone.
+    pub(crate) fn forget_doomed_log(&self, number: u64) {
+        self.state().doomed_logs.remove(&number);
     }
 
     /// The logs that are to be removed.
-    pub(crate) fn take_doomed_logs(&self) -> BTreeSet<u64> {
-        std::mem::take(&mut self.state().doomed_logs)
+    pub(crate) fn doomed_logs(&self) -> Vec<u64> {
+        self.state().doomed_logs.keys().copied().collect()
     }
 
     /// Whether there may be logs whose samples are in blocks, or that nobody has read.
@@ -288,14 +392,11 @@ impl Condition {
             let reason = "samples are refused, because there is no room for them in memory: raise limits.memory";
             return (HealthState::Degraded, since, reason.to_owned());
         }
-        if let Some(Trouble { since, reason }) = state.maintenance.clone() {
+        let maintenance = state.retention.as_ref().or(state.merging.as_ref());
+        if let Some(Trouble { since, reason }) = maintenance.cloned() {
             return (HealthState::Degraded, since, reason);
         }
-        if let Some(since) = state.set_aside_since {
-            let reason = format!(
-                "{} files are damaged, the last of them: {}; see campanile storage verify",
-                state.set_aside, state.set_aside_last
-            );
+        if let Some((since, reason)) = state.undeletable().or_else(|| state.broken()) {
             return (HealthState::Degraded, since, reason);
         }
         (HealthState::Healthy, self.opened, String::new())
@@ -303,9 +404,8 @@ impl Condition {
 
     fn stop(&self, now: Timestamp, reason: String, kind: StopKind) -> bool {
         let mut state = self.state();
-        // What came first stays, but a fault outweighs a full disk.
-        let outweighs = |stop: &Stop| stop.kind == StopKind::Disk && kind != StopKind::Disk;
-        if state.stop.as_ref().is_some_and(|stop| !outweighs(stop)) {
+        // What came first stays, but a fault outweighs a full disk, and what is closed remains so.
+        if state.stop.as_ref().is_some_and(|stop| stop.kind >= kind) {
             return false;
         }
         let trouble = Trouble { since: now, reason };

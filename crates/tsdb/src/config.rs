@@ -9,7 +9,8 @@ use model::Matcher;
 pub struct Config {
     /// How long samples are kept; zero keeps them for ever.
     pub retention: Duration,
-    /// Bytes that the store's files may take, beyond which the oldest blocks go; 0 is no limit.
+    /// Bytes that the store's files may take, beyond which the oldest blocks go; 0 is no limit. Logs count as half of it
+    /// at most, and what memory was written to last stays.
     pub retention_bytes: u64,
     /// The share of the file system, above 0 and at most 1, that may be in use, by whomever, before the oldest blocks
     /// go; none is no limit.
@@ -43,7 +44,8 @@ pub struct Config {
     pub questions_max: u64,
     /// Bytes of memory at which a memtable is full and becomes a block.
     pub memtable_bytes: usize,
-    /// How old a memtable may get before it becomes a block.
+    /// How old a memtable may get before it becomes a block, and so how far the clock is believed beyond the newest
+    /// block when samples are dropped by age.
     pub memtable_age: Duration,
     /// Whether the store has threads that write blocks, merge them and keep the retention. A test that sets the time
     /// has none, and calls `flush`, `compact` and `maintain` itself.

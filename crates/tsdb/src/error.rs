@@ -57,6 +57,9 @@ pub enum Error {
     /// The log could not be written, earlier or now.
     #[error("{0}")]
     Log(String),
+    /// The store was closed, or is being closed.
+    #[error("the store is closed")]
+    Closed,
     /// It cannot be done as it was asked for.
     #[error("{0}")]
     Refused(String),

@@ -78,10 +78,23 @@ impl Shared {
         Error::Block(error.to_string())
     }
 
+    /// Whether files may still be changed.
+    ///
+    /// Errors: the store was closed, and the directory may be someone else's.
+    pub(crate) fn require_open(&self) -> Result<(), Error> {
+        match self.condition.is_closed() {
+            true => Err(Error::Closed),
+            false => Ok(()),
+        }
+    }
+
     /// Notes blocks of which a reader could not read something.
     pub(crate) fn notice_damage(&self) {
         for block in &self.view().blocks {
-            if let Some(error) = block.first_error() {
+            // What the disk refused may be whole, and the next reader finds out.
+            if let Some(error) = block.first_error()
+                && matches!(error.problem, BlockProblem::Damaged(_))
+            {
                 // Who asked got it as an error.
                 let _ = self.damaged(block, error);
             }
@@ -118,12 +131,15 @@ impl Shared {
     /// one that the disk refused to read stays as it is.
     pub(crate) fn remove_log(&self, number: u64) {
         if self.condition.is_log_unread(number) {
-            return;
+            return self.condition.forget_doomed_log(number);
         }
-        if let Err(error) = self.try_to_remove_log(number) {
-            // It is read again at the next start, which finds nothing new in it.
-            tracing::warn!(error = %error, "a log that is no longer needed cannot be removed");
-            self.condition.note_doomed_log(number);
+        match self.try_to_remove_log(number) {
+            Ok(()) => self.condition.forget_doomed_log(number),
+            Err(error) => {
+                // It is read again at the next start, which finds nothing new in it.
+                tracing::warn!(error = %error, "a log that is no longer needed cannot be removed");
+                self.condition.note_doomed_log(number, self.clock.now());
+            }
         }
     }
 
@@ -149,25 +165,27 @@ impl Shared {
 
     /// Removes a block's file, which nobody sees any more.
     pub(crate) fn remove_block(&self, block: &Block) {
-        self.remove_file(self.block_path(block.meta().header.number));
+        let number = block.meta().header.number;
+        self.remove_file(self.block_path(number));
+        self.condition.forget_block(number);
     }
 
     pub(crate) fn remove_file(&self, path: PathBuf) {
         match self.disk.remove(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(path = %path.display(), error = %error, "a block that is no longer needed cannot be removed");
-                self.condition.note_doomed(path);
+                self.condition.note_doomed(path, self.clock.now());
             }
-            _ => {}
+            _ => self.condition.forget_doomed(&path),
         }
     }
 
-    /// Tries again to remove what could not be removed.
+    /// Tries again to remove what could not be removed; only while holding `changing`.
     pub(crate) fn remove_doomed(&self) {
-        for path in self.condition.take_doomed() {
+        for path in self.condition.doomed() {
             self.remove_file(path);
         }
-        for number in self.condition.take_doomed_logs() {
+        for number in self.condition.doomed_logs() {
             self.remove_log(number);
         }
     }

@@ -72,7 +72,9 @@ impl Shared {
         // What the log says of metrics stands in the next one, which may not be written yet.
         match self.commits.sync() {
             Ok(()) => self.remove_log(memtable.generation),
-            Err(_) => self.condition.note_doomed_log(memtable.generation),
+            Err(_) => self
+                .condition
+                .note_doomed_log(memtable.generation, self.clock.now()),
         }
         self.evict();
         let elapsed = self.clock.monotonic().saturating_sub(start);
@@ -97,7 +99,7 @@ impl Shared {
         let mut ids = memtable.series();
         let _pin = self.series.pin();
         self.series.sort(&mut ids);
-        let floor = self.past_floor();
+        let floor = self.oldest_on_disk(self.clock.now());
         let windows = self.windows_of(memtable, &ids, floor);
         let windows: Vec<_> = windows.into_iter().collect();
         let mut blocks = Vec::new();
@@ -212,7 +214,14 @@ impl Shared {
                 };
                 let writer = match &mut window.writer {
                     Some(writer) => writer,
-                    none => none.insert(self.begin_block(header.clone(), Effort::Fast)?),
+                    none => {
+                        let number = self.next_block_number();
+                        let header = BlockHeader {
+                            number,
+                            ..header.clone()
+                        };
+                        none.insert(self.begin_block(header, Effort::Fast)?)
+                    }
                 };
                 let number = writer.number();
                 writer
@@ -223,15 +232,19 @@ impl Shared {
         Ok(())
     }
 
-    /// Begins a block, which gets the next number.
+    /// The number of the next block.
+    pub(crate) fn next_block_number(&self) -> u64 {
+        self.next_block.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Begins a block with the number of the header.
     pub(crate) fn begin_block(
         &self,
         header: BlockHeader,
         effort: Effort,
     ) -> Result<BlockWriter, Error> {
-        let number = self.next_block.fetch_add(1, Ordering::Relaxed);
+        let number = header.number;
         let header = BlockHeader {
-            number,
             created: self.clock.now().as_millis(),
             ..header
         };
@@ -266,7 +279,7 @@ impl Shared {
         let Ok(writer) = self.writer() else {
             return;
         };
-        let epoch = writer.idle_epoch(self.clock.now());
+        let epoch = writer.idle_epoch(self.clock.monotonic());
         drop(writer);
         let Some(epoch) = epoch else {
             return;

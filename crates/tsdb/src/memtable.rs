@@ -16,8 +16,9 @@ mod tails;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use model::{SampleColumns, Timestamp};
+use model::SampleColumns;
 
 pub(crate) use extras::Extras;
 pub(crate) use shard::Shard;
@@ -33,8 +34,8 @@ const SHARDS: u32 = 16;
 pub(crate) struct Memtable {
     /// The number of its log.
     pub(crate) generation: u64,
-    /// When it began.
-    pub(crate) begun: Timestamp,
+    /// When it began, by the monotonic clock: a leap of the other one writes nothing to disk.
+    pub(crate) begun: Duration,
     shards: Vec<Mutex<Shard>>,
     memory: AtomicUsize,
     /// The memory of all memtables that somebody holds, this one included.
@@ -49,7 +50,7 @@ pub(crate) struct Memtable {
 
 impl Memtable {
     /// An empty one, which counts its memory in `memory_of_all` too as long as it lives.
-    pub(crate) fn new(generation: u64, begun: Timestamp, memory_of_all: &Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(generation: u64, begun: Duration, memory_of_all: &Arc<AtomicUsize>) -> Self {
         Self {
             generation,
             begun,

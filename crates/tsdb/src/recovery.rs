@@ -70,7 +70,6 @@ impl Shared {
         let mut recovery = Recovery::default();
         // What is seen from here on is there after a loss of power too.
         self.require_for_writing(self.sync_directories());
-        self.past_floor();
         let blocks = self.load_blocks(&mut recovery)?;
         let tombstones = self.load_tombstones()?;
         recovery.blocks = blocks.len();
@@ -405,7 +404,7 @@ struct Replay<'a> {
 impl<'a> Replay<'a> {
     fn new(shared: &'a Shared, writer: &'a mut Writer, memtable: &'a Memtable) -> Self {
         Self {
-            oldest: shared.oldest(shared.clock.now()),
+            oldest: shared.oldest_on_disk(shared.clock.now()),
             shared,
             writer,
             memtable,

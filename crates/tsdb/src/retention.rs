@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::{AppendError, Timestamp};
 
 use crate::block::Block;
+use crate::condition::Dropped;
 use crate::error::Error;
 use crate::files::{disk_error, reserve};
 use crate::log::file_name;
@@ -21,6 +22,10 @@ const IDLE_LOG_BYTES_PER_SERIES: u64 = 16;
 /// File systems give room in pieces of this size.
 const ALLOCATED: u64 = 4 << 10;
 
+/// How long nothing more is dropped for the disk's sake after that freed nothing: queries end and snapshots are removed
+/// sooner.
+const FUTILE: Duration = Duration::from_secs(3600);
+
 /// How long an append waits for room; its sender would not wait much longer.
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -30,13 +35,15 @@ const IDLE: Duration = Duration::from_secs(8);
 impl Shared {
     /// One round: what is older than the retention goes, and what is more than the disk is to hold.
     pub(crate) fn maintain(&self, now: Timestamp) {
-        self.raise_floor(self.oldest(now));
         let _compacting = self.compacting();
-        let outcome = self.retain();
-        self.remove_doomed();
+        let outcome = self.retain(now);
+        {
+            let _changing = self.changing();
+            self.remove_doomed();
+        }
         self.series.reclaim();
         let reason = outcome.as_ref().err().map(ToString::to_string);
-        if self.condition.set_maintenance(now, reason)
+        if self.condition.set_retention(now, reason)
             && let Err(error) = outcome
         {
             tracing::error!(error = %error, "old blocks cannot be removed");
@@ -44,7 +51,7 @@ impl Shared {
     }
 
     /// Writes into blocks what has been in memory for long, and looks whether there is room for more.
-    pub(crate) fn tick(&self, now: Timestamp) {
+    pub(crate) fn tick(&self) {
         self.notice_damage();
         if self.condition.is_read_only().is_some() {
             if let Err(error) = self.try_to_recover() {
@@ -57,7 +64,7 @@ impl Shared {
         }
         self.series.reclaim();
         self.prepare_log();
-        if self.is_flush_due(now) {
+        if self.is_flush_due() {
             let frozen = match self.writer() {
                 Ok(mut writer) => self.freeze(&mut writer),
                 Err(error) => Err(error.into()),
@@ -70,6 +77,12 @@ impl Shared {
 
     /// Writes all frozen memtables. If the disk refuses they stay and are tried again.
     pub(crate) fn flush_frozen(&self) {
+        let waits = !self.view().frozen().is_empty();
+        // Once the disk has recovered everything is written; until then it would be written for nothing.
+        let is_read_only = self.condition.is_read_only().is_some();
+        if waits && (is_read_only || !self.condition.is_flush_due(self.clock.monotonic())) {
+            return;
+        }
         loop {
             let now = self.clock.now();
             match self.flush_oldest() {
@@ -156,18 +169,18 @@ impl Shared {
         }
     }
 
-    fn is_flush_due(&self, now: Timestamp) -> bool {
+    fn is_flush_due(&self) -> bool {
         let view = self.view();
         let active = view.active();
         if active.is_empty() {
             return false;
         }
+        let now = self.clock.monotonic();
         if now >= active.begun + self.config().memtable_age {
             return true;
         }
-        let moment = self.clock.monotonic();
-        let idle_since = self.signal.idle_since(active.samples(), moment);
-        let idle = moment.saturating_sub(idle_since) >= IDLE;
+        let idle_since = self.signal.idle_since(active.samples(), now);
+        let idle = now.saturating_sub(idle_since) >= IDLE;
         let worth = IDLE_LOG_BYTES.max(IDLE_LOG_BYTES_PER_SERIES * self.series.len() as u64);
         idle && self.log_length(active.generation) >= worth
     }
@@ -186,9 +199,9 @@ impl Shared {
     }
 
     /// Removes blocks by age, by bytes and by share of the disk.
-    fn retain(&self) -> Result<(), Error> {
+    fn retain(&self, now: Timestamp) -> Result<(), Error> {
         let config = self.config();
-        let floor = self.floor();
+        let floor = self.oldest_on_disk(now);
         let old: Vec<_> = self
             .view()
             .blocks
@@ -198,36 +211,73 @@ impl Shared {
             .collect();
         self.drop_blocks(&old, "age");
         if config.retention_bytes > 0 {
-            while self.view().bytes() + self.log_bytes() > config.retention_bytes
+            // Logs go only by what is in memory: where there is hardly room for them blocks get half of it.
+            let logs = self.log_bytes().min(config.retention_bytes / 2);
+            while self.view().bytes() + logs > config.retention_bytes
                 && self.drop_oldest("bytes").is_some()
             {}
         }
-        if let Some(share) = config.retention_share {
-            let directory = &self.block_directory;
-            let space = self
-                .disk
-                .space(directory)
-                .map_err(disk_error("look at", directory))?;
-            let used = (space.total - space.free.min(space.total)) as f64;
-            // Measured once: a file that a reader or a snapshot holds gives its room back later, or never.
-            let excess = used - share * space.total as f64;
-            let mut dropped = 0.0;
-            while dropped < excess
-                && let Some(bytes) = self.drop_oldest("share")
-            {
-                dropped += bytes.next_multiple_of(ALLOCATED) as f64;
-            }
-        }
+        let share = config.retention_share;
+        let outcome = share.map_or(Ok(()), |share| self.retain_share(share));
         if !self.view().tombstones.is_empty() {
             self.forget_tombstones()?;
+        }
+        outcome
+    }
+
+    /// Drops as much as the disk has beyond a share of it, as measured once: a file that a reader or a snapshot holds
+    /// gives its room back later, or never.
+    ///
+    /// Errors: what was dropped before freed nothing; more of the same would cost everything.
+    fn retain_share(&self, share: f64) -> Result<(), Error> {
+        let directory = &self.block_directory;
+        let space = self
+            .disk
+            .space(directory)
+            .map_err(disk_error("look at", directory))?;
+        let used = (space.total - space.free.min(space.total)) as f64;
+        let excess = used - share * space.total as f64;
+        if excess <= 0.0 {
+            self.condition.set_dropped(None);
+            return Ok(());
+        }
+        let now = self.clock.monotonic();
+        if let Some(dropped) = self.condition.dropped()
+            && space.free <= dropped.free
+            && now < dropped.at + FUTILE
+        {
+            return Err(Error::Refused(format!(
+                "{} is fuller than storage.retention_disk allows, and removing old blocks frees nothing: a snapshot or a \
+                 query holds them, or others fill the disk",
+                directory.display()
+            )));
+        }
+        let mut freed = 0.0;
+        while freed < excess
+            && let Some(bytes) = self.drop_oldest("share")
+        {
+            freed += bytes.next_multiple_of(ALLOCATED) as f64;
+        }
+        if freed > 0.0 {
+            self.condition.set_dropped(Some(Dropped {
+                at: now,
+                free: space.free,
+            }));
         }
         Ok(())
     }
 
-    /// Drops the block whose newest sample is the oldest, and tells its bytes; none if there is no block.
+    /// Drops the block whose newest sample is the oldest, and tells its bytes; none if there is none but what memory
+    /// was written to last.
     fn drop_oldest(&self, reason: &'static str) -> Option<u64> {
         let view = self.view();
-        let oldest = view.blocks.iter().min_by_key(|block| block.meta().last);
+        let headers = view.blocks.iter().map(|block| &block.meta().header);
+        let newest = headers.map(|header| header.last_generation).max()?;
+        let old = view.blocks.iter().filter(|block| {
+            let header = &block.meta().header;
+            header.level > 0 || header.last_generation < newest
+        });
+        let oldest = old.min_by_key(|block| block.meta().last);
         let oldest = Arc::clone(oldest?);
         let bytes = oldest.meta().bytes;
         self.drop_blocks(&[oldest], reason);

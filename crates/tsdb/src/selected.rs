@@ -77,7 +77,8 @@ impl Shared {
         start: i64,
         end: i64,
     ) -> Result<Selected, SourceError> {
-        let start = start.max(self.floor());
+        let now = self.clock.now();
+        let start = start.max(self.oldest(now));
         let mut memory = self.budget.reservation();
         let (view, in_memory) = self.select_in_memory(selectors, start, end, &mut memory)?;
         let mut found = Vec::new();
@@ -117,7 +118,7 @@ impl Shared {
             memory,
         };
         let count = found.len();
-        let floors = self.floors();
+        let floors = self.floors(now);
         for (labels, place) in found {
             let last = selected.series.last();
             if last.is_none_or(|last| last.labels != labels) {
@@ -230,7 +231,7 @@ impl Shared {
         of_labels: impl Fn(&Labels, &mut UnsortedWords) -> Result<(), SourceError>,
     ) -> Result<Vec<String>, SourceError> {
         let (start, end) = (scope.start.as_millis(), scope.end.as_millis());
-        let start = start.max(self.floor());
+        let start = start.max(self.oldest(self.clock.now()));
         let _pin = self.series.pin();
         let mut memory = self.budget.reservation();
         let (view, first) = loop {

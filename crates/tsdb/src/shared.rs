@@ -1,12 +1,13 @@
 //! What the store, its threads and its readers share.
 //!
 //! Locks are taken in this order: compacting, changing, the writer, the descriptions, a shard, the view; nobody locks
-//! anything while holding the view. The first two are only taken by those who write blocks and are held during I/O. The
-//! writer's is held during I/O only if the next log was not made ready in time, or blocks must be asked about very many
-//! new series at once. The log and the registry have locks of their own.
+//! anything while holding the view. The first two are only taken by those who write or link blocks and are held during
+//! I/O; the first, which a merge holds for long, by merges, the retention and close only. The writer's is held during I/O
+//! only if the next log was not made ready in time, or blocks must be asked about very many new series at once. The log
+//! and the registry have locks of their own.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use model::{AppendError, Budget, Clock, Disk, Labels, Timestamp};
@@ -69,8 +70,6 @@ pub(crate) struct Shared {
     /// The memory for questions.
     pub(crate) budget: Budget,
     pub(crate) next_block: AtomicU64,
-    /// Samples before are gone, whatever files still hold.
-    floor: AtomicI64,
     /// Held by whoever writes blocks from memory, or replaces some.
     changing: Mutex<()>,
     /// Held by whoever merges blocks.
@@ -105,7 +104,7 @@ impl Shared {
         };
         let now = clock.now();
         let memtables_memory = Arc::default();
-        let active = Arc::new(Memtable::new(0, now, &memtables_memory));
+        let active = Arc::new(Memtable::new(0, clock.monotonic(), &memtables_memory));
         let view = View {
             blocks: Vec::new(),
             memtables: vec![Arc::clone(&active)],
@@ -129,7 +128,6 @@ impl Shared {
             commits,
             pages: Arc::new(PageCache::new(pages_max as usize)),
             next_block: AtomicU64::new(1),
-            floor: AtomicI64::new(NEVER),
             changing: Mutex::default(),
             compacting: Mutex::default(),
             counters: Counters::default(),
@@ -160,36 +158,34 @@ impl Shared {
         self.block_directory.join(block_name(number))
     }
 
-    /// The oldest timestamp that is kept.
+    /// The oldest timestamp that is taken and shown at `now`, whatever files still hold.
     pub(crate) fn oldest(&self, now: Timestamp) -> i64 {
         match self.config().retention {
-            retention if retention.is_zero() => self.floor(),
-            retention => self.floor().max((now - retention).as_millis()),
+            retention if retention.is_zero() => NEVER,
+            retention => (now - retention).as_millis(),
         }
     }
 
-    /// Samples before are gone, whatever files still hold.
-    pub(crate) fn floor(&self) -> i64 {
-        self.floor.load(Ordering::Acquire)
+    /// The moment from which age counts at `now` when files lose samples for good: the clock may be wrong until it is
+    /// set, and is believed only as far as the newest block lets expect. None if no block tells.
+    pub(crate) fn time_for_dropping(&self, now: Timestamp) -> Option<Timestamp> {
+        let view = self.view();
+        let newest = view.blocks.iter().map(|block| block.meta().last).max()?;
+        let expected = Timestamp::from_millis(newest) + self.config().memtable_age;
+        Some(now.min(expected))
     }
 
-    pub(crate) fn raise_floor(&self, floor: i64) {
-        self.floor.fetch_max(floor, Ordering::AcqRel);
+    /// The oldest timestamp that files keep at `now`.
+    pub(crate) fn oldest_on_disk(&self, now: Timestamp) -> i64 {
+        let believed = self.time_for_dropping(now);
+        believed.map_or(NEVER, |now| self.oldest(now))
     }
 
-    /// The oldest timestamp that is kept now, below which nobody sees anything from now on. So nothing comes to light
-    /// because what hid it is left out of a new block.
-    pub(crate) fn past_floor(&self) -> i64 {
-        let floor = self.oldest(self.clock.now());
-        self.raise_floor(floor);
-        floor
-    }
-
-    /// What the retention leaves of each series, now.
-    pub(crate) fn floors(&self) -> Floors {
+    /// What the retention leaves of each series at `now`.
+    pub(crate) fn floors(&self, now: Timestamp) -> Floors {
         Floors {
             config: self.config(),
-            now: self.clock.now(),
+            now,
         }
     }
 
@@ -264,7 +260,7 @@ impl Shared {
 
     /// An empty memtable.
     pub(crate) fn new_memtable(&self, generation: u64) -> Arc<Memtable> {
-        let memtable = Memtable::new(generation, self.clock.now(), &self.memtables_memory);
+        let memtable = Memtable::new(generation, self.clock.monotonic(), &self.memtables_memory);
         Arc::new(memtable)
     }
 

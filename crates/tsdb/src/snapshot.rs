@@ -23,12 +23,13 @@ impl Shared {
     ///
     /// Errors: the disk refused; nothing but empty directories is left behind.
     pub(crate) fn snapshot(&self, skip_head: bool) -> Result<String, Error> {
+        self.require_open()?;
         if !skip_head {
             self.flush_all()?;
         }
-        // Neither blocks nor tombstones change meanwhile.
-        let _compacting = self.compacting();
+        // Neither blocks nor tombstones change meanwhile: a merge that is under way comes later.
         let _changing = self.changing();
+        self.require_open()?;
         let view = self.view();
         let name = self.free_name()?;
         let directory = self.directory().join(SNAPSHOT_DIRECTORY).join(&name);

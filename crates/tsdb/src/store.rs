@@ -99,14 +99,16 @@ impl Store {
 
     /// Moves everything in memory into blocks.
     ///
-    /// Errors: the disk refused; everything is still in memory and in the log.
+    /// Errors: the disk refused, or the store was closed; everything is still in memory and in the log.
     pub fn flush(&self) -> Result<(), Error> {
+        self.shared.require_open()?;
         self.shared.flush_all()
     }
 
-    /// Does the most useful merge of blocks; false if there is nothing to do.
+    /// Does the most useful merge of blocks that can be done; false if there is nothing to do.
     ///
-    /// Errors: the disk refused, or a block is damaged; everything is as before.
+    /// Errors: the store was closed, or nothing else is to be done than what the disk refused or what is damaged;
+    /// everything is as before.
     pub fn compact(&self) -> Result<bool, Error> {
         self.shared.compact_once()
     }
@@ -114,7 +116,10 @@ impl Store {
     /// Does what is due at `now`: looks whether the disk has room or has recovered, writes what was long in memory, and
     /// keeps the retention. The store's own threads do it now and then.
     pub fn maintain(&self, now: Timestamp) {
-        self.shared.tick(now);
+        if self.shared.condition.is_closed() {
+            return;
+        }
+        self.shared.tick();
         self.shared.flush_frozen();
         self.shared.maintain(now);
     }
@@ -148,6 +153,7 @@ impl Store {
     ///
     /// Errors: the disk refused, now or earlier.
     pub fn close(&self) -> Result<(), Error> {
+        self.shared.signal.stop();
         drop(lock(&self.background).take());
         let Some(held) = lock(&self.lock).take() else {
             return Ok(());
@@ -158,6 +164,8 @@ impl Store {
         let failed = shared.condition.failure();
         shared.condition.close(shared.clock.now());
         drop(writer);
+        // Whoever changes files gets to the end of it too, merges soon, and nobody begins.
+        drop((shared.compacting(), shared.changing()));
         let closed = match failed {
             Some(reason) => Err(Error::Log(reason)),
             None => self.settle(),

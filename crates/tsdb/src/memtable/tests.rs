@@ -1,6 +1,7 @@
 //! What is read from a memtable is what was written into it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -51,7 +52,7 @@ proptest! {
         start in 0i64..400,
         length in 0i64..400,
     ) {
-        let memtable = Memtable::new(1, Timestamp::from_millis(0), &Arc::default());
+        let memtable = Memtable::new(1, Duration::ZERO, &Arc::default());
         let mut model: BTreeMap<u32, BTreeMap<i64, u64>> = BTreeMap::new();
         let mut now = 0;
         for run in &runs {
@@ -105,7 +106,7 @@ proptest! {
 #[test]
 fn values_that_only_repeat_take_no_room() {
     let memory = |value: fn(u64) -> u64| {
-        let memtable = Memtable::new(1, Timestamp::from_millis(0), &Arc::default());
+        let memtable = Memtable::new(1, Duration::ZERO, &Arc::default());
         for row in 0..1_000i64 {
             let mut column = u32::MAX;
             for id in 0..500 {

@@ -392,7 +392,7 @@ fn a_disk_that_refuses_is_tried_less_and_less_often_and_only_if_there_is_room() 
     let tries = |seconds: u32| {
         let before = disk.count(Operation::Sync);
         for _ in 0..seconds {
-            store.shared.tick(NOW);
+            store.shared.tick();
             clock.advance(std::time::Duration::from_secs(1));
         }
         disk.count(Operation::Sync) - before
