@@ -49,7 +49,7 @@ const COMMANDS: [Command; 8] = [
     Command {
         name: "promqltest",
         arguments: "DIR [--all]",
-        purpose: "scripts in Prometheus' test language; --all also shows failures with native histograms",
+        purpose: "scripts in Prometheus' test language; fails if one does not pass; --all shows every failure and what was left out",
         run: promqltest::run,
     },
     Command {

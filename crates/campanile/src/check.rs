@@ -1,4 +1,4 @@
-//! `campanile check rules` and `check alertmanager`: each file by itself, all its problems, and an exit code for scripts.
+//! `campanile check rules`, `alertmanager` and `query`: each file or expression by itself, all its problems, and an exit code for scripts.
 
 mod alertmanager;
 mod rules;
@@ -25,6 +25,28 @@ pub(crate) fn rules(files: &[PathBuf]) -> ExitCode {
 /// Checks files in Alertmanager's format.
 pub(crate) fn alertmanager(files: &[PathBuf]) -> ExitCode {
     each(files, alertmanager::check_alertmanager)
+}
+
+/// Checks expressions.
+pub(crate) fn queries(expressions: &[String]) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for text in expressions {
+        match promql::parse(text) {
+            Ok(expression) => {
+                let kind = expression.value_type();
+                print(format!("{expression}: no problems found ({kind})\n").as_bytes());
+                if let Err(experiment) = expression.check_features(&promql::Features::STABLE) {
+                    print_error(&format!("warning: {experiment}\n"));
+                }
+            }
+            Err(error) => {
+                let pointed = promql::point_at(text, error.position);
+                print_error(&format!("{error}\n  {}\n", pointed.replace('\n', "\n  ")));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
 }
 
 /// Says of each file what it holds or what is wrong with it; the code tells whether all are good.

@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// Look for mistakes in files, and name all of them with line and column
     #[command(subcommand)]
     Check(CheckCommand),
-    /// Ask a running server, and show the answer as a table
+    /// Ask a running server, and show the answer as a table or a chart
     #[command(subcommand)]
     Query(QueryCommand),
     /// Ask a running server whether it is well; exit code 0 if it does its work, 1 if not
@@ -112,7 +112,19 @@ pub(crate) enum CheckCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Check PromQL expressions, and show where one is wrong; no server is asked
+    #[command(after_help = CHECK_QUERY_HELP)]
+    Query {
+        /// The expressions
+        #[arg(required = true, value_name = "EXPRESSION", allow_hyphen_values = true)]
+        expressions: Vec<String>,
+    },
 }
+
+/// What `check query` says about several expressions.
+const CHECK_QUERY_HELP: &str = "\
+The file or the line that an expression stands in does not matter: put it in quotes, so that the
+shell leaves it alone. Exit code 1 if one of them is wrong.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueryCommand {
@@ -124,6 +136,9 @@ pub(crate) enum QueryCommand {
         /// The moment, as Unix seconds or RFC 3339 [default: now]
         #[arg(long)]
         time: Option<String>,
+        /// Draw a bar for each series
+        #[arg(long)]
+        chart: bool,
         #[command(flatten)]
         server: ServerArgs,
     },
@@ -132,21 +147,43 @@ pub(crate) enum QueryCommand {
         /// The expression
         #[arg(allow_hyphen_values = true)]
         expression: String,
-        /// How far the range reaches back from its end, as in 1h30m; not together with --start
-        #[arg(long, default_value = "1h", conflicts_with = "start")]
-        since: String,
-        /// The start, as Unix seconds or RFC 3339
+        #[command(flatten)]
+        range: RangeArgs,
+        /// Draw the course of each series, as wide as the terminal (or COLUMNS)
         #[arg(long)]
-        start: Option<String>,
-        /// The end, as Unix seconds or RFC 3339 [default: now]
-        #[arg(long)]
-        end: Option<String>,
-        /// The distance of two points, as in 30s [default: a sixtieth of the range, at least 1s]
-        #[arg(long)]
-        step: Option<String>,
+        chart: bool,
         #[command(flatten)]
         server: ServerArgs,
     },
+    /// Evaluate a PromQL expression, and show its plan with the series and samples that each part saw
+    Explain {
+        /// The expression
+        #[arg(allow_hyphen_values = true)]
+        expression: String,
+        /// Explain it for one moment, as Unix seconds or RFC 3339, and not for a range
+        #[arg(long, conflicts_with_all = ["since", "start", "end", "step"])]
+        time: Option<String>,
+        #[command(flatten)]
+        range: RangeArgs,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RangeArgs {
+    /// How far the range reaches back from its end, as in 1h30m; not together with --start
+    #[arg(long, default_value = "1h", conflicts_with = "start")]
+    pub(crate) since: String,
+    /// The start, as Unix seconds or RFC 3339
+    #[arg(long)]
+    pub(crate) start: Option<String>,
+    /// The end, as Unix seconds or RFC 3339 [default: now]
+    #[arg(long)]
+    pub(crate) end: Option<String>,
+    /// The distance of two points, as in 30s [default: a sixtieth of the range, at least 1s; of a chart a point of it]
+    #[arg(long)]
+    pub(crate) step: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -14,7 +14,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,17 @@ pub(crate) struct Config {
     pub(crate) alerting: Alerting,
     /// What is allowed, but should be thought over.
     pub(crate) warnings: Vec<Problem>,
+    /// The settings by their place and the text of the file, as they may be shown: without secrets.
+    pub(crate) shown: Shown,
+}
+
+/// A configuration for people.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Shown {
+    /// The value that counts for each setting that has a place of its own.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// The file as it is written; empty if there is none.
+    pub(crate) file: String,
 }
 
 /// What is written to the log, and how.
@@ -136,7 +147,14 @@ pub(crate) struct Storage {
 pub(crate) struct Query {
     pub(crate) timeout: Duration,
     pub(crate) max_samples: u64,
+    /// 0 is no limit.
+    pub(crate) max_series: u64,
+    /// In bytes; 0 is no limit of its own.
+    pub(crate) max_memory: u64,
+    /// Zero logs none.
+    pub(crate) log_slower_than: Duration,
     pub(crate) lookback_delta: Duration,
+    pub(crate) experimental: bool,
 }
 
 /// What was given by flags, as texts; their variables are read from the [`Environment`], not by the flags' parser.
@@ -217,9 +235,16 @@ pub(crate) fn load(
         );
     }
     rules::check(&draft);
+    let shown = Shown {
+        settings: draft.shown(),
+        file: document
+            .as_ref()
+            .map_or_else(String::new, |document| document.source().without_secrets()),
+    };
     let Draft {
         mut config, read, ..
     } = draft;
+    config.shown = shown;
     let read = read.complete(config.host.enabled);
     config.alerting = read.alerting;
     config.warnings = read.warnings;
@@ -307,10 +332,15 @@ impl<'d> Draft<'d> {
             query: Query {
                 timeout: Duration::ZERO,
                 max_samples: 0,
+                max_series: 0,
+                max_memory: 0,
+                log_slower_than: Duration::ZERO,
                 lookback_delta: Duration::ZERO,
+                experimental: false,
             },
             alerting: Alerting::default(),
             warnings: Vec::new(),
+            shown: Shown::default(),
         };
         Self {
             config,
@@ -334,6 +364,26 @@ impl<'d> Draft<'d> {
             is_good,
         };
         self.values.insert(setting.path, reading);
+    }
+}
+
+impl Draft<'_> {
+    fn shown(&self) -> BTreeMap<String, String> {
+        let texts = self.values.iter().map(|(path, reading)| {
+            let shown = reading.value.shown();
+            let quoted = shown
+                .strip_prefix('"')
+                .and_then(|text| text.strip_suffix('"'));
+            let text = match quoted {
+                Some(text) => text.to_owned(),
+                None if shown == "an empty text" => String::new(),
+                // So a message calls what it must not repeat.
+                None if shown == "this" => "<secret>".to_owned(),
+                None => shown,
+            };
+            ((*path).to_owned(), text)
+        });
+        texts.collect()
     }
 }
 

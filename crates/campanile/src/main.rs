@@ -17,6 +17,7 @@ mod serve;
 mod shutdown;
 mod storage;
 mod systemd;
+mod terminal;
 mod wiring;
 
 use std::io::Write as _;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Check(CheckCommand::Config { files }) => check_config(&files),
         Command::Check(CheckCommand::Rules { files }) => check::rules(&files),
         Command::Check(CheckCommand::Alertmanager { files }) => check::alertmanager(&files),
+        Command::Check(CheckCommand::Query { expressions }) => check::queries(&expressions),
         Command::Query(command) => query(&command),
         Command::Health { server } => health(&server),
         Command::Notify(command) => notify(&command),
@@ -83,14 +85,16 @@ fn query(command: &cli::QueryCommand) -> ExitCode {
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| {
-            runtime.block_on(query::run(command, &*clock, &Environment::of_process()))
+            let environment = Environment::of_process();
+            let terminal = terminal::of_output(&environment);
+            runtime.block_on(query::run(command, &*clock, &environment, terminal))
         });
     match answer {
         Ok(answer) => {
             for note in &answer.notes {
                 print_error(&format!("note: {note}\n"));
             }
-            print(answer.table.as_bytes())
+            print(answer.text.as_bytes())
         }
         Err(error) => fail(&format!("{error:#}")),
     }

@@ -1,4 +1,8 @@
-//! `campanile query`: asks a running server over Prometheus' HTTP API and shows the answer as a table.
+//! `campanile query`: asks a running server over Prometheus' HTTP API and shows the answer as a table or a chart.
+
+mod bars;
+mod chart;
+mod plan;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,7 +12,7 @@ use anyhow::{Context as _, bail};
 use model::{Clock, Labels, Timestamp, duration};
 use serde_json::Value;
 
-use crate::cli::{QueryCommand, ServerArgs};
+use crate::cli::{QueryCommand, RangeArgs, ServerArgs};
 use crate::config::Environment;
 
 /// The server that is asked if nothing says otherwise.
@@ -20,12 +24,23 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
 /// How many points a range has if no step is given: enough to see a course, few enough to read.
 const POINTS_DEFAULT: u32 = 60;
 
+/// Rows of a chart; with its axes and a few series it fits on a small screen.
+const CHART_HEIGHT: usize = 16;
+
 /// What the server answered, for a person to read.
 pub(crate) struct Answer {
-    /// The result as a table.
-    pub(crate) table: String,
+    /// The result as a table or a chart.
+    pub(crate) text: String,
     /// The server's warnings and remarks.
     pub(crate) notes: Vec<String>,
+}
+
+/// Where the answer is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terminal {
+    /// Letters in a line.
+    pub(crate) width: usize,
+    pub(crate) has_colours: bool,
 }
 
 /// Asks the server.
@@ -35,45 +50,68 @@ pub(crate) async fn run(
     command: &QueryCommand,
     clock: &dyn Clock,
     environment: &Environment,
+    terminal: Terminal,
 ) -> anyhow::Result<Answer> {
-    let (server, path, form) = match command {
+    match command {
         QueryCommand::Instant {
             expression,
             time,
+            chart,
             server,
         } => {
-            let time = time
-                .clone()
-                .unwrap_or_else(|| clock.now().as_seconds().to_string());
-            (
-                server,
-                "query",
-                vec![("query", expression.clone()), ("time", time)],
-            )
+            let form = [
+                ("query", expression.clone()),
+                ("time", moment(time.as_deref(), clock)),
+            ];
+            let answer = ask(&server_of(server, environment)?, "query", &form).await?;
+            shown(&answer, |data| match chart {
+                true => bars::draw(data, terminal),
+                false => table(data),
+            })
         }
         QueryCommand::Range {
             expression,
-            since,
-            start,
-            end,
-            step,
+            range,
+            chart,
             server,
         } => {
-            let range = Range::read(
-                since,
-                start.as_deref(),
-                end.as_deref(),
-                step.as_deref(),
-                clock,
-            )?;
-            let mut form = vec![("query", expression.clone())];
-            form.push(("start", range.start.as_seconds().to_string()));
-            form.push(("end", range.end.as_seconds().to_string()));
-            form.push(("step", range.step.as_secs_f64().to_string()));
-            (server, "query_range", form)
+            let points = match chart {
+                true => u32::try_from(terminal.width.max(40)).unwrap_or(POINTS_DEFAULT),
+                false => POINTS_DEFAULT,
+            };
+            let range = Range::read(range, points, clock)?;
+            let form = range.form(expression);
+            let answer = ask(&server_of(server, environment)?, "query_range", &form).await?;
+            shown(&answer, |data| match chart {
+                true => drawn(data, &range, terminal),
+                false => table(data),
+            })
         }
-    };
-    let answer = ask(&server_of(server, environment)?, path, &form).await?;
+        QueryCommand::Explain {
+            expression,
+            time,
+            range,
+            server,
+        } => {
+            let form = match time {
+                Some(time) => vec![("query", expression.clone()), ("time", time.clone())],
+                None => Range::read(range, POINTS_DEFAULT, clock)?.form(expression),
+            };
+            let server = server_of(server, environment)?;
+            let answer = ask(&server, "explain_query", &form).await?;
+            shown(&answer, plan::tree)
+        }
+    }
+}
+
+fn moment(given: Option<&str>, clock: &dyn Clock) -> String {
+    given.map_or_else(|| clock.now().as_seconds().to_string(), str::to_owned)
+}
+
+fn shown(
+    answer: &Value,
+    show: impl FnOnce(&Value) -> anyhow::Result<String>,
+) -> anyhow::Result<Answer> {
     let notes = ["warnings", "infos"]
         .iter()
         .flat_map(|kind| answer[kind].as_array());
@@ -83,9 +121,39 @@ pub(crate) async fn run(
         .map(str::to_owned)
         .collect();
     Ok(Answer {
-        table: table(&answer["data"])?,
+        text: show(&answer["data"])?,
         notes,
     })
+}
+
+/// A matrix as a chart.
+fn drawn(data: &Value, range: &Range, terminal: Terminal) -> anyhow::Result<String> {
+    let mut series = Vec::new();
+    for one in data["result"].as_array().into_iter().flatten() {
+        let labels = labels(&one["metric"])?;
+        let mut points = Vec::new();
+        for value in one["values"].as_array().into_iter().flatten() {
+            let (time, value) = point(value)?;
+            // Go and Rust both read +Inf, -Inf and NaN.
+            points.push((time.as_seconds(), value.parse().unwrap_or(f64::NAN)));
+        }
+        series.push(chart::Line {
+            name: labels.to_string(),
+            metric: labels.metric_name().to_owned(),
+            points,
+        });
+    }
+    let chart = chart::Chart {
+        series,
+        start: range.start.as_seconds(),
+        end: range.end.as_seconds(),
+        step: range.step.as_secs_f64(),
+    };
+    Ok(chart.draw(chart::Screen {
+        width: terminal.width,
+        height: CHART_HEIGHT,
+        has_colours: terminal.has_colours,
+    }))
 }
 
 /// The URL of the server to ask, without a slash at its end. Where a variable says on which address a server of this
@@ -123,13 +191,14 @@ struct Range {
 }
 
 impl Range {
-    fn read(
-        since: &str,
-        start: Option<&str>,
-        end: Option<&str>,
-        step: Option<&str>,
-        clock: &dyn Clock,
-    ) -> anyhow::Result<Self> {
+    /// As it was given; without a step the range has so many points.
+    fn read(given: &RangeArgs, points: u32, clock: &dyn Clock) -> anyhow::Result<Self> {
+        let RangeArgs {
+            since,
+            start,
+            end,
+            step,
+        } = given;
         let end = match end {
             Some(end) => wire::time::parse_time(end).context("--end")?,
             None => clock.now(),
@@ -143,12 +212,21 @@ impl Range {
         }
         let step = match step {
             Some(step) => duration::parse(step).context("--step")?,
-            None => (end.since(start) / POINTS_DEFAULT).max(Duration::from_secs(1)),
+            None => (end.since(start) / points).max(Duration::from_secs(1)),
         };
         if step.is_zero() {
             bail!("--step must be longer than 0");
         }
         Ok(Self { start, end, step })
+    }
+
+    fn form(&self, expression: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("query", expression.to_owned()),
+            ("start", self.start.as_seconds().to_string()),
+            ("end", self.end.as_seconds().to_string()),
+            ("step", self.step.as_secs_f64().to_string()),
+        ]
     }
 }
 
@@ -191,7 +269,7 @@ fn table(data: &Value) -> anyhow::Result<String> {
         Some("vector") => {
             let mut rows = vec![["SERIES".to_owned(), "VALUE".to_owned()]];
             for series in result.as_array().into_iter().flatten() {
-                let (_, value) = point(&series["value"])?;
+                let (_, value) = either(&series["value"], &series["histogram"])?;
                 rows.push([labels(&series["metric"])?.to_string(), value]);
             }
             Ok(columns(&rows, "no series matches"))
@@ -199,9 +277,16 @@ fn table(data: &Value) -> anyhow::Result<String> {
         Some("matrix") => {
             let mut text = String::new();
             for series in result.as_array().into_iter().flatten() {
-                let mut rows = vec![["TIME".to_owned(), "VALUE".to_owned()]];
+                let mut points = Vec::new();
                 for value in series["values"].as_array().into_iter().flatten() {
-                    let (time, value) = point(value)?;
+                    points.push(point(value)?);
+                }
+                for value in series["histograms"].as_array().into_iter().flatten() {
+                    points.push(histogram_point(value)?);
+                }
+                points.sort_by_key(|(time, _)| *time);
+                let mut rows = vec![["TIME".to_owned(), "VALUE".to_owned()]];
+                for (time, value) in points {
                     rows.push([wire::time::format_rfc3339(time).to_string(), value]);
                 }
                 let separator = if text.is_empty() { "" } else { "\n" };
@@ -229,6 +314,37 @@ fn point(value: &Value) -> anyhow::Result<(Timestamp, String)> {
         (Some(seconds), Some(value)) => Ok((Timestamp::from_seconds(seconds), value.to_owned())),
         _ => bail!("the server answered with something that is no point: {value}"),
     }
+}
+
+/// A number, or a native histogram in its place.
+fn either(value: &Value, other: &Value) -> anyhow::Result<(Timestamp, String)> {
+    match other.is_null() {
+        true => point(value),
+        false => histogram_point(other),
+    }
+}
+
+/// A native histogram, of which count and sum and each filled bucket are shown as Prometheus shows them.
+fn histogram_point(value: &Value) -> anyhow::Result<(Timestamp, String)> {
+    let strange = || format!("the server answered with something that is no histogram: {value}");
+    let seconds = value[0].as_f64().with_context(strange)?;
+    let text = |value: &Value| value.as_str().map(str::to_owned).with_context(strange);
+    let histogram = &value[1];
+    let mut shown = format!(
+        "{{count:{}, sum:{}",
+        text(&histogram["count"])?,
+        text(&histogram["sum"])?
+    );
+    for bucket in histogram["buckets"].as_array().into_iter().flatten() {
+        // The rule says which bounds belong to the bucket: 0 the upper, 1 the lower, 2 none, 3 both.
+        let rule = bucket[0].as_u64().with_context(strange)?;
+        let opening = if matches!(rule, 1 | 3) { '[' } else { '(' };
+        let closing = if matches!(rule, 0 | 3) { ']' } else { ')' };
+        let (lower, upper, count) = (text(&bucket[1])?, text(&bucket[2])?, text(&bucket[3])?);
+        write!(shown, ", {opening}{lower},{upper}{closing}:{count}")?;
+    }
+    shown.push('}');
+    Ok((Timestamp::from_seconds(seconds), shown))
 }
 
 fn labels(metric: &Value) -> anyhow::Result<Labels> {
@@ -315,6 +431,23 @@ mod tests {
              1970-01-01T00:01:00.250Z    NaN\n\nb\nTIME                  VALUE\n\
              1970-01-01T00:00:00Z      2\n"
         );
+    }
+
+    #[test]
+    fn a_histogram_is_shown_with_its_buckets() {
+        let histogram = json!([0, {"count": "5", "sum": "7.5",
+            "buckets": [[3, "-0.5", "0.5", "2"], [0, "1", "2", "3"]]}]);
+        let shown = "{count:5, sum:7.5, [-0.5,0.5]:2, (1,2]:3}";
+        let vector = json!({"resultType": "vector", "result": [
+            {"metric": {"__name__": "h"}, "histogram": histogram.clone()},
+        ]});
+        assert!(table(&vector).unwrap().contains(shown));
+        let matrix = json!({"resultType": "matrix", "result": [
+            {"metric": {"__name__": "h"}, "histograms": [histogram], "values": [[60, "1"]]},
+        ]});
+        let text = table(&matrix).unwrap();
+        assert!(text.find(shown) < text.find("00:01:00Z"), "{text}");
+        assert!(table(&json!({"resultType": "vector", "result": [{"histogram": [0]}]})).is_err());
     }
 
     #[test]

@@ -7,13 +7,13 @@ mod publishing_sink;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use alerting::{Alerting, Loops};
+use alerting::{Alerting, Loops, Reached};
 use anyhow::Context as _;
 use catalog::Catalog;
 use collect::host::{self, Host};
 use model::{Clock, ComponentHealth, HealthState, MetricFamily, SampleSink, Timestamp};
 use publishing_sink::PublishingSink;
-use server::{Build, Feed, Ports, Server};
+use server::{Build, Feed, Ports, RunningQueries, Server, Status};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -59,6 +59,7 @@ struct Rooms {
     store: Arc<Store>,
     /// Where samples go: into the store, and to whoever follows them.
     sink: Arc<dyn SampleSink>,
+    queries: RunningQueries,
     server: Server,
     alerting: Alerting,
     /// The collector of this machine's figures as configured; none when it is off.
@@ -67,6 +68,8 @@ struct Rooms {
     own_metrics: AtomicBool,
     /// The configuration in force; the lock is held during a whole reload, so that two cannot mix.
     config: Mutex<Config>,
+    /// What is told of it.
+    status: Mutex<Status>,
 }
 
 /// What lies in the data directory, open.
@@ -105,29 +108,35 @@ impl House {
             .context("the listen address is gone")?;
         let settings = options::server(&config, address);
         let feed = Feed::new(settings.feed.clone());
+        let queries = RunningQueries::open(clock.clone(), &config.data_dir);
+        queries.set_log_slower_than(config.query.log_slower_than);
         let sink: Arc<dyn SampleSink> = Arc::new(PublishingSink::new(store.clone(), feed.clone()));
-        let (alerting, loops) = Alerting::start(
-            &config,
-            address,
-            clock.clone(),
-            &store,
-            &sink,
-            &feed,
-            catalog,
-        )
-        .await?;
+        let reached = Reached {
+            store: &store,
+            sink: &sink,
+            feed: &feed,
+            queries: &queries,
+        };
+        let started = Alerting::start(&config, address, clock.clone(), reached, catalog);
+        let (alerting, loops) = started.await?;
         let host = options::host(&config).map(|host| Arc::new(Host::new(host, clock.clone())));
         let rooms = Arc::new_cyclic(|rooms| Rooms {
             started: clock.now(),
             level,
             load,
             systemd,
-            server: Server::new(ports(rooms, &store, &sink, feed, &clock), build(), settings),
+            server: Server::new(
+                ports(rooms, &store, &sink, feed, queries.clone(), &clock),
+                build(),
+                settings,
+            ),
+            queries,
             store,
             sink,
             alerting,
             host: watch::Sender::new(host),
             own_metrics: AtomicBool::new(config.store_own_metrics),
+            status: Mutex::new(status(&config, clock.now())),
             config: Mutex::new(config),
             clock,
         });
@@ -238,6 +247,10 @@ impl Rooms {
         self.config.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn host(&self) -> Option<Arc<Host>> {
         self.host.borrow().clone()
     }
@@ -263,6 +276,17 @@ impl Rooms {
             *config = new;
             Ok(())
         });
+        let mut told = self.status();
+        match &applied {
+            Ok(()) => {
+                *told = Status {
+                    started: told.started,
+                    ..status(config, self.clock.now())
+                };
+            }
+            Err(_) => told.is_last_configuration = false,
+        }
+        drop(told);
         match &applied {
             Ok(()) => info!("configuration reloaded"),
             Err(error) => warn!(error, "reload failed"),
@@ -276,6 +300,7 @@ impl Rooms {
             .modify(|current| *current = level)
             .map_err(|error| error.to_string())?;
         self.server.set_limits(options::limits(new));
+        self.queries.set_log_slower_than(new.query.log_slower_than);
         self.server.set_external_url(&new.external_url);
         self.server.set_admin_api(new.storage.admin_api);
         self.store.reconfigure(options::store(new));
@@ -349,6 +374,7 @@ fn ports(
     store: &Arc<Store>,
     sink: &Arc<dyn SampleSink>,
     feed: Feed,
+    queries: RunningQueries,
     clock: &Arc<dyn Clock>,
 ) -> Ports {
     /// A function of the rooms, with an answer for the short time before they stand and after they fall.
@@ -369,6 +395,7 @@ fn ports(
         source: store.clone(),
         storage: store.clone(),
         feed,
+        queries,
         clock: clock.clone(),
         families: from_rooms(rooms, Vec::new, Rooms::families),
         host: from_rooms(
@@ -381,6 +408,7 @@ fn ports(
         monitors: from_rooms(rooms, Vec::new, |rooms| rooms.alerting.monitors()),
         transitions: transitions(rooms),
         notifications: notifications(rooms),
+        status: from_rooms(rooms, Status::default, |rooms| rooms.status().clone()),
         health: from_rooms(rooms, Vec::new, Rooms::health),
         reload: from_rooms(
             rooms,
@@ -392,6 +420,30 @@ fn ports(
             || Err("the program is starting".to_owned()),
             Rooms::ready,
         ),
+    }
+}
+
+/// What is told of a configuration that was read at a moment.
+fn status(config: &Config, now: Timestamp) -> Status {
+    let directory = std::env::current_dir().unwrap_or_default();
+    let storage = &config.storage;
+    let mut retention = model::duration::format(storage.retention).to_string();
+    if storage.retention_size > 0 {
+        let size = document::show_size(storage.retention_size);
+        retention.push_str(&format!(" or {size}"));
+    }
+    Status {
+        started: now,
+        configured: now,
+        is_last_configuration: true,
+        settings: config.shown.settings.clone(),
+        configuration: config.shown.file.clone(),
+        directory: directory.display().to_string(),
+        host: rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
+        retention,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::Problem;
+use crate::{Problem, hidden};
 
 /// A range of bytes in a [`Source`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,6 +116,30 @@ impl Source {
         self.text.get(span.start..span.end).unwrap_or_default()
     }
 
+    /// The whole text with `<secret>` where a secret may stand.
+    pub fn without_secrets(&self) -> String {
+        let mut shown = String::with_capacity(self.text.len());
+        let mut start = 0;
+        for line in self.text.split_inclusive('\n') {
+            let content = line.trim_end_matches(['\n', '\r']);
+            let mut hidden = hidden::parts(self, content, start);
+            hidden.sort_by_key(|part| part.start);
+            let mut at = 0;
+            for part in hidden {
+                // A part may lie within another.
+                if part.end > at && !part.is_empty() {
+                    shown.push_str(&content[at..part.start.max(at)]);
+                    shown.push_str("<secret>");
+                    at = part.end;
+                }
+            }
+            shown.push_str(&content[at..]);
+            shown.push_str(&line[content.len()..]);
+            start += line.len();
+        }
+        shown
+    }
+
     pub(crate) fn has_lines(&self) -> bool {
         self.has_lines
     }
@@ -137,5 +161,19 @@ impl Source {
             .map_or(0, |newline| newline + 1);
         let line = self.text[start..].lines().next().unwrap_or_default();
         (line, start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_shown_without_its_secrets() {
+        let text = "a: 1 # one\nmail:\n  password: 'x y'\n  name: z\ntoken:\n- abc\nb: {api_key: k, c: d}\nurl: https://me:pw@example.org/\n\nend";
+        assert_eq!(
+            Source::new("file", text).without_secrets(),
+            "a: 1 # one\nmail:\n  password: '<secret>'\n  name: z\ntoken:\n<secret>\nb: {api_key: <secret>, c: d}\nurl: https://<secret>@example.org/\n\nend"
+        );
     }
 }

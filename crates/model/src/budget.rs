@@ -15,14 +15,32 @@ const PIECE: usize = 16 << 10;
 const KEPT_PART: usize = 8;
 const SMALL_PART: usize = 32;
 
+/// Of the budget this part is for rules alone: nobody who asks may keep alerts from being evaluated.
+const RULES_PART: usize = 4;
+
 /// So many bytes for all who answer questions at a time; clones are one budget. The default has no limit.
 #[derive(Clone, Debug, Default)]
-pub struct Budget(Option<Arc<Shared>>);
+pub struct Budget {
+    shared: Option<Arc<Shared>>,
+    asker: Asker,
+}
+
+/// Who reserves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Asker {
+    #[default]
+    Anyone,
+    /// Has a part of its own, and the rest as far as nobody has it.
+    Rules,
+}
 
 #[derive(Debug)]
 struct Shared {
     bytes_max: usize,
+    /// By all.
     reserved: AtomicUsize,
+    /// By those that are no rules, among it.
+    reserved_by_anyone: AtomicUsize,
     refused_large: AtomicU64,
     refused_busy: AtomicU64,
 }
@@ -33,10 +51,22 @@ impl Budget {
         let shared = Shared {
             bytes_max,
             reserved: AtomicUsize::new(0),
+            reserved_by_anyone: AtomicUsize::new(0),
             refused_large: AtomicU64::new(0),
             refused_busy: AtomicU64::new(0),
         };
-        Self((bytes_max > 0).then(|| Arc::new(shared)))
+        Self {
+            shared: (bytes_max > 0).then(|| Arc::new(shared)),
+            asker: Asker::Anyone,
+        }
+    }
+
+    /// The same budget for rules: a quarter of it is theirs alone, and they may have of the rest what is free.
+    pub fn for_rules(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            asker: Asker::Rules,
+        }
     }
 
     /// A reservation of nothing yet.
@@ -50,26 +80,26 @@ impl Budget {
 
     /// The limit in bytes; 0 is none.
     pub fn bytes_max(&self) -> usize {
-        self.0.as_ref().map_or(0, |shared| shared.bytes_max)
+        self.shared.as_ref().map_or(0, |shared| shared.bytes_max)
     }
 
     /// Bytes that are reserved now.
     pub fn reserved(&self) -> usize {
-        self.0
+        self.shared
             .as_ref()
             .map_or(0, |shared| shared.reserved.load(Relaxed))
     }
 
     /// How often something was refused because it was too large by itself.
     pub fn refused_large(&self) -> u64 {
-        self.0
+        self.shared
             .as_ref()
             .map_or(0, |shared| shared.refused_large.load(Relaxed))
     }
 
     /// How often something was refused because others had reserved too much.
     pub fn refused_busy(&self) -> u64 {
-        self.0
+        self.shared
             .as_ref()
             .map_or(0, |shared| shared.refused_busy.load(Relaxed))
     }
@@ -115,28 +145,28 @@ impl Reservation {
         self.wanted = self.wanted.saturating_sub(bytes);
         // What may be needed again in a moment stays.
         let kept = self.wanted.saturating_add(PIECE);
-        if let Some(shared) = &self.budget.0
+        if let Some(shared) = &self.budget.shared
             && self.reserved > kept + PIECE
         {
-            shared.reserved.fetch_sub(self.reserved - kept, Relaxed);
+            shared.give_back(self.budget.asker, self.reserved - kept);
             self.reserved = kept;
         }
     }
 
     fn take(&mut self, wanted: usize) -> Result<(), SourceError> {
-        let Some(shared) = &self.budget.0 else {
+        let Some(shared) = &self.budget.shared else {
             return Ok(());
         };
-        let bytes_max = shared.bytes_max;
-        let limit = match wanted > bytes_max / SMALL_PART {
+        let asker = self.budget.asker;
+        let bytes_max = shared.bytes_max_of(asker);
+        let limit = match asker == Asker::Anyone && wanted > bytes_max / SMALL_PART {
             true => bytes_max - bytes_max / KEPT_PART,
             false => bytes_max,
         };
         // Without room for a whole piece, just what is wanted.
         for target in [wanted.div_ceil(PIECE).saturating_mul(PIECE), wanted] {
             let more = target - self.reserved;
-            let add = |reserved: usize| reserved.checked_add(more).filter(|sum| *sum <= limit);
-            if shared.reserved.fetch_update(Relaxed, Relaxed, add).is_ok() {
+            if shared.take(asker, more, limit) {
                 self.reserved = target;
                 return Ok(());
             }
@@ -157,21 +187,62 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if let Some(shared) = &self.budget.0 {
-            shared.reserved.fetch_sub(self.reserved, Relaxed);
+        if let Some(shared) = &self.budget.shared {
+            shared.give_back(self.budget.asker, self.reserved);
         }
     }
+}
+
+impl Shared {
+    /// What may be reserved by all who are like this one.
+    fn bytes_max_of(&self, asker: Asker) -> usize {
+        match asker {
+            Asker::Anyone => self.bytes_max - self.bytes_max / RULES_PART,
+            Asker::Rules => self.bytes_max,
+        }
+    }
+
+    /// Reserves if all who are like this one then have no more than `limit`, and all together no more than there is.
+    fn take(&self, asker: Asker, bytes: usize, limit: usize) -> bool {
+        let is_anyone = asker == Asker::Anyone;
+        if is_anyone && !add(&self.reserved_by_anyone, bytes, limit) {
+            return false;
+        }
+        let is_taken = add(&self.reserved, bytes, self.bytes_max);
+        if is_anyone && !is_taken {
+            self.reserved_by_anyone.fetch_sub(bytes, Relaxed);
+        }
+        is_taken
+    }
+
+    fn give_back(&self, asker: Asker, bytes: usize) {
+        self.reserved.fetch_sub(bytes, Relaxed);
+        if asker == Asker::Anyone {
+            self.reserved_by_anyone.fetch_sub(bytes, Relaxed);
+        }
+    }
+}
+
+/// Adds if the sum is at most `limit`.
+fn add(sum: &AtomicUsize, bytes: usize, limit: usize) -> bool {
+    let add = |sum: usize| sum.checked_add(bytes).filter(|sum| *sum <= limit);
+    sum.fetch_update(Relaxed, Relaxed, add).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What anyone may have, without the part of the rules.
     const MAX: usize = 64 * PIECE;
+
+    fn budget() -> Budget {
+        Budget::new(MAX / 3 * 4 + 4)
+    }
 
     #[test]
     fn what_is_dropped_or_given_back_can_be_reserved_again() {
-        let budget = Budget::new(MAX);
+        let budget = budget();
         let mut first = budget.reservation();
         first.grow(40 * PIECE).unwrap();
         let mut second = budget.reservation();
@@ -185,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_question_that_is_too_large_by_itself_is_told_so() {
-        let budget = Budget::new(MAX);
+        let budget = budget();
         let mut reservation = budget.reservation();
         reservation.grow(30 * PIECE).unwrap();
         let error = reservation.grow(27 * PIECE).unwrap_err();
@@ -197,11 +268,44 @@ mod tests {
 
     #[test]
     fn small_questions_find_room_while_large_ones_take_all() {
-        let budget = Budget::new(MAX);
+        let budget = budget();
         let mut large = budget.reservation();
         while large.grow(PIECE).is_ok() {}
         budget.reservation().grow(PIECE).unwrap();
         assert!(budget.reservation().grow(3 * PIECE).is_err());
+    }
+
+    #[test]
+    fn rules_have_a_part_that_nobody_else_can_take() {
+        let budget = budget();
+        let mut flood = Vec::new();
+        loop {
+            let mut small = budget.reservation();
+            if small.grow(PIECE).is_err() {
+                break;
+            }
+            flood.push(small);
+        }
+        let rules = budget.for_rules();
+        let mut rule = rules.reservation();
+        rule.grow(20 * PIECE).unwrap();
+        // More than their part is there only when others leave it.
+        assert!(rule.grow(10 * PIECE).is_err());
+        drop(flood);
+        rule.grow(10 * PIECE).unwrap();
+        drop(rule);
+        assert_eq!((budget.reserved(), rules.reserved()), (0, 0));
+    }
+
+    #[test]
+    fn what_rules_take_of_the_rest_others_find_taken() {
+        let budget = budget();
+        let mut rule = budget.for_rules().reservation();
+        rule.grow(80 * PIECE).unwrap();
+        let mut other = budget.reservation();
+        assert!(matches!(other.grow(20 * PIECE), Err(SourceError::Busy(_))));
+        drop(rule);
+        other.grow(20 * PIECE).unwrap();
     }
 
     #[test]
@@ -217,14 +321,14 @@ mod tests {
 
     #[test]
     fn no_more_is_reserved_than_there_is_when_all_want_it_at_once() {
-        let budget = Budget::new(MAX);
+        let budget = budget();
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..1000 {
                         let mut reservation = budget.reservation();
                         while reservation.grow(PIECE / 2 + 1).is_ok() {}
-                        assert!(budget.reserved() <= MAX);
+                        assert!(budget.reserved() <= MAX + 2);
                     }
                 });
             }

@@ -81,6 +81,11 @@ pub trait SelectedSeries: Send + Sync {
         self.len() == 0
     }
 
+    /// Bytes of memory that are reserved for the list, in the budget of its source; 0 if it does not count them.
+    fn bytes(&self) -> usize {
+        0
+    }
+
     /// The labels of a series, `index` < [`SelectedSeries::len`].
     fn labels(&self, index: usize) -> &Labels;
 

@@ -1,11 +1,18 @@
 //! The tree of an expression. Each node knows its span, its type, and whether it has the same value at all steps.
 
+mod derived;
+mod duration;
+mod operator;
+
 use std::time::Duration;
 
 use model::{Matcher, Timestamp};
 
 use crate::Span;
 use crate::function::{Function, ValueType};
+
+pub use duration::{DurationExpr, DurationKind};
+pub use operator::{AggregateOperator, BinaryOperator, UnaryOperator};
 
 /// An expression with its place in the text. Two are equal if they mean the same, wherever they stand.
 #[derive(Clone, Debug)]
@@ -59,34 +66,36 @@ pub enum ExprKind {
     MatrixSelector {
         /// Which series, and when.
         selector: VectorSelector,
-        /// How far back from each step.
+        /// How far back from each step; zero until it is resolved.
         range: Duration,
+        /// How the range was written, if it is computed.
+        range_expr: Option<Box<DurationExpr>>,
     },
     /// `expression[1h:1m]`
     Subquery(Box<Subquery>),
 }
 
-/// A number that equals itself even if it is NaN.
+/// A number and how it is written. Two are equal if they are the same number, even if it is NaN.
 #[derive(Clone, Copy, Debug)]
-pub struct Number(pub f64);
+pub struct Number(pub f64, pub Notation);
+
+/// How a number is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    /// As a number.
+    Plain,
+    /// As a duration such as `1h30m`, which is a number of seconds.
+    Duration,
+}
 
 impl PartialEq for Number {
     fn eq(&self, other: &Self) -> bool {
-        self.0.to_bits() == other.0.to_bits()
+        self.0 == other.0 || self.0.is_nan() && other.0.is_nan()
     }
 }
 
-/// A sign before an expression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnaryOperator {
-    /// `+`
-    Plus,
-    /// `-`
-    Minus,
-}
-
-/// A selector of series.
-#[derive(Clone, Debug, PartialEq)]
+/// A selector of series. Two are equal if they have the same matchers, in whatever order.
+#[derive(Clone, Debug)]
 pub struct VectorSelector {
     /// The metric's name if it stands before the braces; `matchers` holds it too, as the first.
     pub name: Option<String>,
@@ -94,12 +103,39 @@ pub struct VectorSelector {
     pub matchers: Vec<Matcher>,
     /// Which moment is looked at.
     pub time: TimeShift,
+    /// How the offset was written, if it is computed.
+    pub offset_expr: Option<Box<DurationExpr>>,
+    /// Whether samples around the range are taken into account.
+    pub extension: Option<Extension>,
+}
+
+impl PartialEq for VectorSelector {
+    fn eq(&self, other: &Self) -> bool {
+        let rest = |one: &Self| (one.name.clone(), one.time, one.extension);
+        let in_order = |one: &Self| {
+            let mut shown: Vec<_> = one.matchers.iter().map(ToString::to_string).collect();
+            shown.sort_unstable();
+            shown
+        };
+        rest(self) == rest(other)
+            && self.offset_expr == other.offset_expr
+            && (self.matchers == other.matchers || in_order(self) == in_order(other))
+    }
+}
+
+/// How a selector takes samples into account that lie around its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extension {
+    /// `anchored`: the last sample before the range stands for its start, the last one in it for its end.
+    Anchored,
+    /// `smoothed`: the values at both ends are interpolated between the samples around them.
+    Smoothed,
 }
 
 /// The modifiers `@` and `offset`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeShift {
-    /// How many milliseconds before the step; negative for later.
+    /// How many milliseconds before the step; negative for later, zero until it is resolved.
     pub offset_ms: i64,
     /// A moment in place of the step's.
     pub at: Option<At>,
@@ -121,12 +157,18 @@ pub enum At {
 pub struct Subquery {
     /// An instant vector.
     pub expr: Expr,
-    /// How far back from each step of the query around it.
+    /// How far back from each step of the query around it; zero until it is resolved.
     pub range: Duration,
-    /// The distance of its own steps, if named.
+    /// How the range was written, if it is computed.
+    pub range_expr: Option<Box<DurationExpr>>,
+    /// The distance of its own steps, if named; missing until it is resolved.
     pub step: Option<Duration>,
+    /// How the step was written, if it is computed.
+    pub step_expr: Option<Box<DurationExpr>>,
     /// Which moment is looked at.
     pub time: TimeShift,
+    /// How the offset was written, if it is computed.
+    pub offset_expr: Option<Box<DurationExpr>>,
 }
 
 /// A function and its arguments, whose number and types fit.
@@ -158,87 +200,6 @@ pub struct Grouping {
     pub without: bool,
     /// Names of labels.
     pub labels: Vec<String>,
-}
-
-/// The ways to aggregate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the operator of that name")]
-pub enum AggregateOperator {
-    Sum,
-    Avg,
-    Min,
-    Max,
-    Count,
-    Group,
-    Stddev,
-    Stdvar,
-    Topk,
-    Bottomk,
-    Limitk,
-    LimitRatio,
-    CountValues,
-    Quantile,
-}
-
-impl AggregateOperator {
-    /// All operators.
-    pub const ALL: [Self; 14] = [
-        Self::Sum,
-        Self::Avg,
-        Self::Min,
-        Self::Max,
-        Self::Count,
-        Self::Group,
-        Self::Stddev,
-        Self::Stdvar,
-        Self::Topk,
-        Self::Bottomk,
-        Self::Limitk,
-        Self::LimitRatio,
-        Self::CountValues,
-        Self::Quantile,
-    ];
-
-    /// The operator's name in PromQL.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sum => "sum",
-            Self::Avg => "avg",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::Count => "count",
-            Self::Group => "group",
-            Self::Stddev => "stddev",
-            Self::Stdvar => "stdvar",
-            Self::Topk => "topk",
-            Self::Bottomk => "bottomk",
-            Self::Limitk => "limitk",
-            Self::LimitRatio => "limit_ratio",
-            Self::CountValues => "count_values",
-            Self::Quantile => "quantile",
-        }
-    }
-
-    /// The operator of a name in lower case.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.as_str() == name)
-    }
-
-    /// The type of the first of two arguments, if it takes two.
-    pub const fn parameter_type(self) -> Option<ValueType> {
-        match self {
-            Self::Topk | Self::Bottomk | Self::Limitk | Self::LimitRatio | Self::Quantile => {
-                Some(ValueType::Scalar)
-            }
-            Self::CountValues => Some(ValueType::String),
-            _ => None,
-        }
-    }
-
-    /// Whether Prometheus calls it experimental.
-    pub const fn is_experimental(self) -> bool {
-        matches!(self, Self::Limitk | Self::LimitRatio)
-    }
 }
 
 /// Two operands and what is between them.
@@ -289,81 +250,8 @@ impl Binary {
     }
 }
 
-/// The operators between two operands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the operator of that name")]
-pub enum BinaryOperator {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Modulo,
-    Power,
-    Atan2,
-    Equal,
-    NotEqual,
-    Greater,
-    GreaterOrEqual,
-    Less,
-    LessOrEqual,
-    And,
-    Or,
-    Unless,
-}
-
-impl BinaryOperator {
-    /// The operator as PromQL writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::Modulo => "%",
-            Self::Power => "^",
-            Self::Atan2 => "atan2",
-            Self::Equal => "==",
-            Self::NotEqual => "!=",
-            Self::Greater => ">",
-            Self::GreaterOrEqual => ">=",
-            Self::Less => "<",
-            Self::LessOrEqual => "<=",
-            Self::And => "and",
-            Self::Or => "or",
-            Self::Unless => "unless",
-        }
-    }
-
-    /// Which of two neighbours takes the operand between them: the higher.
-    pub(crate) const fn precedence(self) -> u8 {
-        match self {
-            Self::Or => 1,
-            Self::And | Self::Unless => 2,
-            Self::Equal
-            | Self::NotEqual
-            | Self::Greater
-            | Self::GreaterOrEqual
-            | Self::Less
-            | Self::LessOrEqual => 3,
-            Self::Add | Self::Subtract => 4,
-            Self::Multiply | Self::Divide | Self::Modulo | Self::Atan2 => 5,
-            Self::Power => 6,
-        }
-    }
-
-    /// Whether it compares.
-    pub const fn is_comparison(self) -> bool {
-        self.precedence() == 3
-    }
-
-    /// Whether it works on sets of series and not on values.
-    pub const fn is_set(self) -> bool {
-        self.precedence() <= 2
-    }
-}
-
 /// Which series of the two sides meet.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct VectorMatching {
     /// Whether one series may meet many.
     pub cardinality: Cardinality,
@@ -373,6 +261,24 @@ pub struct VectorMatching {
     pub labels: Vec<String>,
     /// Labels that the "many" side takes over from the "one" side.
     pub include: Vec<String>,
+    /// What stands for a series that meets none.
+    pub fill: Fill,
+}
+
+/// The values that stand for missing series, as `fill(0)`, `fill_left(0)` and `fill_right(0)` give them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fill {
+    /// The value of a series that the left side lacks.
+    pub left: Option<Number>,
+    /// The value of a series that the right side lacks.
+    pub right: Option<Number>,
+}
+
+impl Fill {
+    /// Whether no value is given.
+    pub fn is_none(&self) -> bool {
+        self.left.is_none() && self.right.is_none()
+    }
 }
 
 /// How many series of each side may meet.
@@ -416,100 +322,5 @@ impl Expr {
 impl PartialEq for Expr {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind
-    }
-}
-
-impl ExprKind {
-    /// The expressions right below.
-    pub(crate) fn children(&self) -> Vec<&Expr> {
-        match self {
-            Self::Number(_)
-            | Self::String(_)
-            | Self::VectorSelector(_)
-            | Self::MatrixSelector { .. } => Vec::new(),
-            Self::Paren(inner) => vec![inner],
-            Self::Unary { operand, .. } => vec![operand],
-            Self::Binary(binary) => vec![&binary.left, &binary.right],
-            Self::Aggregate(aggregate) => {
-                let parameter = aggregate.parameter.iter();
-                parameter.chain([&aggregate.expr]).collect()
-            }
-            Self::Call(call) => call.arguments.iter().collect(),
-            Self::Subquery(subquery) => vec![&subquery.expr],
-        }
-    }
-
-    fn derive(&self) -> Derived {
-        let children = self.children();
-        let below = children.iter().map(|child| child.derived.depth).max();
-        let mut derived = Derived {
-            value_type: self.value_type(),
-            step_invariant: self.is_step_invariant(),
-            depth: 1 + below.unwrap_or(0),
-            chain: 0,
-        };
-        // Chains of vectors are long in generated queries, and are walked in a loop.
-        if let Self::Binary(binary) = self
-            && binary.has_two_vectors()
-        {
-            let Binary { left, right, .. } = &**binary;
-            derived.chain = 1 + left.derived.chain;
-            if left.derived.chain > 0 {
-                derived.depth = left.derived.depth.max(1 + right.derived.depth);
-            }
-        }
-        derived
-    }
-
-    fn value_type(&self) -> ValueType {
-        match self {
-            Self::Number(_) => ValueType::Scalar,
-            Self::String(_) => ValueType::String,
-            Self::Paren(inner) => inner.value_type(),
-            Self::Unary { operand, .. } => operand.value_type(),
-            Self::Binary(binary) => {
-                let scalar = |side: &Expr| side.value_type() == ValueType::Scalar;
-                if scalar(&binary.left) && scalar(&binary.right) {
-                    ValueType::Scalar
-                } else {
-                    ValueType::Vector
-                }
-            }
-            Self::Aggregate(_) | Self::VectorSelector(_) => ValueType::Vector,
-            Self::Call(call) => call.function.returns,
-            Self::MatrixSelector { .. } | Self::Subquery(_) => ValueType::Matrix,
-        }
-    }
-
-    fn is_step_invariant(&self) -> bool {
-        match self {
-            Self::VectorSelector(selector) | Self::MatrixSelector { selector, .. } => {
-                selector.time.at.is_some()
-            }
-            Self::Subquery(subquery) => subquery.time.at.is_some(),
-            // These depend on the moment of the evaluation, not only on their arguments.
-            Self::Call(call) if call.depends_on_step() => false,
-            other => other
-                .children()
-                .iter()
-                .all(|child| child.derived.step_invariant),
-        }
-    }
-}
-
-impl Call {
-    fn depends_on_step(&self) -> bool {
-        match self.function.name {
-            "time" | "predict_linear" => true,
-            "timestamp" => {
-                let selects =
-                    |expr: &Expr| matches!(expr.unwrapped().kind, ExprKind::VectorSelector(_));
-                !self.arguments.iter().all(selects)
-            }
-            // Without an argument the date functions take the step's time.
-            "days_in_month" | "day_of_month" | "day_of_week" | "day_of_year" | "hour"
-            | "minute" | "month" | "year" => self.arguments.is_empty(),
-            _ => false,
-        }
     }
 }

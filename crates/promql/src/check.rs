@@ -6,17 +6,17 @@ use crate::ast::{Aggregate, Binary, Call, Cardinality, Expr, ExprKind, VectorSel
 use crate::function::ValueType;
 use crate::{ParseError, Span};
 
-/// Checks an expression whose parts are checked already.
+/// Checks an expression whose parts are checked already. With `takes_all` a selector need not restrict the series.
 ///
 /// Errors: the part whose type does not fit, or the expression itself.
-pub(crate) fn check(expr: &Expr) -> Result<(), ParseError> {
+pub(crate) fn check(expr: &Expr, takes_all: bool) -> Result<(), ParseError> {
     let span = expr.span;
     match &expr.kind {
         ExprKind::Binary(binary) => check_binary(binary, span),
         ExprKind::Aggregate(aggregate) => check_aggregate(aggregate),
         ExprKind::Call(call) => check_call(call, span),
         ExprKind::VectorSelector(selector) | ExprKind::MatrixSelector { selector, .. } => {
-            check_selector(selector, span)
+            check_selector(selector, takes_all, span)
         }
         ExprKind::Unary { operand, .. } => match operand.value_type() {
             ValueType::Scalar | ValueType::Vector => Ok(()),
@@ -85,6 +85,19 @@ fn check_binary(binary: &Binary, span: Span) -> Result<(), ParseError> {
     if !vectors && !matching.labels.is_empty() {
         return refuse(span, "vector matching only allowed between instant vectors");
     }
+    if !vectors && !matching.fill.is_none() {
+        return refuse(
+            span,
+            "filling in missing series only allowed between instant vectors",
+        );
+    }
+    if operator.is_trim() && scalars {
+        let message = format!(
+            "operator {:?} not allowed for Scalar operations",
+            operator.as_str()
+        );
+        return refuse(operator_span, &message);
+    }
     if operator.is_set() && !vectors {
         let message = format!(
             "set operator {:?} not allowed in binary scalar expression",
@@ -95,6 +108,10 @@ fn check_binary(binary: &Binary, span: Span) -> Result<(), ParseError> {
     if operator.is_set() && matching.cardinality != Cardinality::OneToOne {
         let message = format!("no grouping allowed for {:?} operation", operator.as_str());
         return refuse(span, &message);
+    }
+    if operator.is_set() && !matching.fill.is_none() {
+        let message = "filling in missing series not allowed for set operators";
+        return refuse(span, message);
     }
     Ok(())
 }
@@ -130,6 +147,11 @@ fn check_call(call: &Call, span: Span) -> Result<(), ParseError> {
         );
         return Err(ParseError::new(span, message));
     }
+    if function.name == "info"
+        && let Some(filter) = call.arguments.get(1)
+    {
+        check_label_filter(filter)?;
+    }
     for (index, argument) in call.arguments.iter().enumerate() {
         let expected = function.arguments[index.min(function.arguments.len() - 1)];
         expect_type(
@@ -141,6 +163,17 @@ fn check_call(call: &Call, span: Span) -> Result<(), ParseError> {
     Ok(())
 }
 
+/// The second argument of `info`: matchers of labels, and no metric's name before them.
+fn check_label_filter(expr: &Expr) -> Result<(), ParseError> {
+    let message = match &expr.kind {
+        ExprKind::VectorSelector(selector) if selector.name.is_none() => return Ok(()),
+        ExprKind::VectorSelector(_) => "expected label selectors only, got vector selector instead",
+        _ if expr.value_type() != ValueType::Vector => return Ok(()),
+        _ => "expected label selectors only",
+    };
+    Err(ParseError::new(expr.span, message))
+}
+
 fn expect_type(expr: &Expr, expected: ValueType, context: &str) -> Result<(), ParseError> {
     let got = expr.value_type();
     if got == expected {
@@ -150,13 +183,17 @@ fn expect_type(expr: &Expr, expected: ValueType, context: &str) -> Result<(), Pa
     Err(ParseError::new(expr.span, message))
 }
 
-fn check_selector(selector: &VectorSelector, span: Span) -> Result<(), ParseError> {
+fn check_selector(
+    selector: &VectorSelector,
+    takes_all: bool,
+    span: Span,
+) -> Result<(), ParseError> {
     let Some(name) = &selector.name else {
         let restricts = selector
             .matchers
             .iter()
             .any(|matcher| !matcher.matches_empty());
-        if restricts {
+        if restricts || takes_all {
             return Ok(());
         }
         let message = "vector selector must contain at least one non-empty matcher";

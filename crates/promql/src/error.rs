@@ -54,9 +54,14 @@ pub enum EvalError {
         /// The expression that it is about.
         position: Position,
     },
-    /// A limit was reached; the text names it, what was reached and how to raise it.
-    #[error("{0}")]
-    Limit(String),
+    /// A limit was reached.
+    #[error("{message}")]
+    Limit {
+        /// Which one.
+        limit: QueryLimit,
+        /// Its name, what was reached and how to raise it.
+        message: String,
+    },
     /// Someone asked to end the query.
     #[error("query was canceled in expression evaluation")]
     Cancelled,
@@ -68,7 +73,24 @@ pub enum EvalError {
     Source(SourceError),
 }
 
+/// What bounds a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryLimit {
+    /// Samples that are held at once.
+    Samples,
+    /// Series that are selected, or held at once.
+    Series,
+    /// Bytes that the query holds at once.
+    Memory,
+    /// A limit of the source, such as the memory for all queries.
+    Source,
+}
+
 impl EvalError {
+    pub(crate) fn limit(limit: QueryLimit, message: String) -> Self {
+        Self::Limit { limit, message }
+    }
+
     pub(crate) fn unsupported(span: Span, message: impl Into<String>) -> Self {
         Self::Unsupported {
             message: message.into(),
@@ -99,7 +121,7 @@ impl EvalError {
 impl From<SourceError> for EvalError {
     fn from(error: SourceError) -> Self {
         match error {
-            SourceError::Limit(text) => Self::Limit(text),
+            SourceError::Limit(text) => Self::limit(QueryLimit::Source, text),
             other => Self::Source(other),
         }
     }

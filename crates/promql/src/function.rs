@@ -115,7 +115,7 @@ const FUNCTIONS: &[Function] = &[
     Function::new("double_exponential_smoothing", &[M, S, S], V).experimental(),
     Function::new("end", &[], S).experimental(),
     Function::new("exp", &[V], V),
-    Function::new("first_over_time", &[M], V).experimental(),
+    Function::new("first_over_time", &[M], V),
     Function::new("floor", &[V], V),
     Function::new("histogram_avg", &[V], V),
     Function::new("histogram_count", &[V], V),
@@ -133,9 +133,6 @@ const FUNCTIONS: &[Function] = &[
     Function::new("info", &[V, V], V)
         .arguments(1, 2)
         .experimental(),
-    Function::new("integral", &[M, S], V)
-        .arguments(1, 2)
-        .experimental(),
     Function::new("irate", &[M], V),
     Function::new("label_join", &[V, T, T, T], V).arguments(3, ANY),
     Function::new("label_replace", &[V, T, T, T, T], V),
@@ -144,7 +141,9 @@ const FUNCTIONS: &[Function] = &[
     Function::new("log10", &[V], V),
     Function::new("log2", &[V], V),
     Function::new("mad_over_time", &[M], V).experimental(),
+    Function::new("max_of", &[S, S], S).experimental(),
     Function::new("max_over_time", &[M], V),
+    Function::new("min_of", &[S, S], S).experimental(),
     Function::new("min_over_time", &[M], V),
     Function::new("minute", &[V], V).arguments(0, 1),
     Function::new("month", &[V], V).arguments(0, 1),
@@ -171,6 +170,7 @@ const FUNCTIONS: &[Function] = &[
     Function::new("sort_desc", &[V], V),
     Function::new("sqrt", &[V], V),
     Function::new("start", &[], S).experimental(),
+    Function::new("start_timestamp", &[V], V).experimental(),
     Function::new("stddev_over_time", &[M], V),
     Function::new("stdvar_over_time", &[M], V),
     Function::new("step", &[], S).experimental(),

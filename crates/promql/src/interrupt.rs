@@ -1,7 +1,7 @@
-//! The handle with which someone outside ends a running evaluation.
+//! The handle with which someone outside ends a running evaluation, and sees how far it is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::EvalError;
 
@@ -14,9 +14,28 @@ pub enum Stop {
     TimedOut,
 }
 
-/// A flag that an evaluation polls; clones share it.
+/// A flag that an evaluation polls; clones share it. It also tells what the evaluation has used so far.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicU8>);
+pub struct Interrupt(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    code: AtomicU8,
+    samples_read: AtomicU64,
+    series: AtomicUsize,
+    bytes_peak: AtomicUsize,
+}
+
+/// What the evaluations with one handle have used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Samples that were read from the source.
+    pub samples_read: u64,
+    /// Series that were selected.
+    pub series: usize,
+    /// Bytes that were held at once, at most.
+    pub bytes_peak: usize,
+}
 
 const RUNNING: u8 = 0;
 const CANCELLED: u8 = 1;
@@ -37,15 +56,37 @@ impl Interrupt {
         // A failure means that a reason is there already.
         let _ = self
             .0
-            .compare_exchange(RUNNING, code, Ordering::Relaxed, Ordering::Relaxed);
+            .code
+            .compare_exchange(RUNNING, code, Relaxed, Relaxed);
+    }
+
+    /// What was used so far, to be looked at while it runs or after.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            samples_read: self.0.samples_read.load(Relaxed),
+            series: self.0.series.load(Relaxed),
+            bytes_peak: self.0.bytes_peak.load(Relaxed),
+        }
     }
 
     /// An error if somebody asked to stop.
     pub(crate) fn poll(&self) -> Result<(), EvalError> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.code.load(Relaxed) {
             RUNNING => Ok(()),
             CANCELLED => Err(EvalError::Cancelled),
             _ => Err(EvalError::TimedOut),
         }
+    }
+
+    pub(crate) fn count_samples(&self, samples: usize) {
+        self.0.samples_read.fetch_add(samples as u64, Relaxed);
+    }
+
+    pub(crate) fn count_series(&self, series: usize) {
+        self.0.series.fetch_add(series, Relaxed);
+    }
+
+    pub(crate) fn note_bytes(&self, bytes: usize) {
+        self.0.bytes_peak.fetch_max(bytes, Relaxed);
     }
 }

@@ -3,6 +3,7 @@
 
 mod literal;
 
+use crate::ast::AggregateOperator;
 use crate::{ParseError, Position, Span};
 
 pub(crate) use literal::parse_duration_ms;
@@ -34,6 +35,12 @@ impl Token<'_> {
         };
         match self {
             Self::Word(word) if is_keyword(word) => format!("<{}>", word.to_ascii_lowercase()),
+            Self::Word(word)
+                if AggregateOperator::from_name(&word.to_ascii_lowercase()).is_some() =>
+            {
+                format!("<aggr:{}>", word.to_ascii_lowercase())
+            }
+            Self::Word(word) if word.contains(':') => format!("metric identifier {word:?}"),
             Self::Word(word) => format!("identifier {word:?}"),
             Self::Number(text, _) => format!("number {}", shortened(text)),
             Self::Duration(text, _) => format!("duration {}", shortened(text)),
@@ -51,6 +58,10 @@ pub(crate) struct Lexeme<'a> {
     pub(crate) token: Token<'a>,
     pub(crate) span: Span,
 }
+
+/// How many tokens a text may have. Generated queries have some thousands; each token, and the node that is made of
+/// it, takes some hundred bytes.
+const TOKENS_MAX: usize = 100_000;
 
 /// Longer symbols first, so that `>=` is not read as `>`.
 const SYMBOLS: [&str; 25] = [
@@ -77,6 +88,11 @@ fn is_keyword(word: &str) -> bool {
         "or",
         "unless",
         "atan2",
+        "anchored",
+        "smoothed",
+        "fill",
+        "fill_left",
+        "fill_right",
     ]
     .iter()
     .any(|keyword| word.eq_ignore_ascii_case(keyword))
@@ -104,6 +120,11 @@ pub(crate) fn tokenize(text: &str) -> Tokens<'_> {
         lexer.skip_blank();
         let start = lexer.position;
         let (token, error_at_end) = match lexer.next_token() {
+            Ok(_) if lexemes.len() == TOKENS_MAX => {
+                let message = format!("more than {TOKENS_MAX} tokens in one expression");
+                let place = Span { start, end: start };
+                (Token::End, Some(ParseError::new(place, message)))
+            }
             Ok(Token::End) => (Token::End, lexer.unclosed()),
             Ok(token) => (token, None),
             Err(error) => (Token::End, Some(error)),

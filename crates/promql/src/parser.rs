@@ -1,13 +1,16 @@
 //! Tokens to an expression: one function per level of the grammar, operators by their precedence.
 
+mod duration;
 mod operation;
 mod selector;
 
 use model::Matcher;
 
-use crate::ast::{AggregateOperator, Expr, ExprKind, Number};
+use crate::ast::{
+    AggregateOperator, BinaryOperator, Expr, ExprKind, Extension, Notation, Number, UnaryOperator,
+};
 use crate::lexer::{Lexeme, Token, Tokens, tokenize};
-use crate::{ParseError, Span, check};
+use crate::{Features, ParseError, Span, check};
 
 /// The longest text that is read; people write a hundredth of it, and generators stay below a tenth.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -25,7 +28,7 @@ const MATCHERS_MAX: usize = 1000;
 /// How many of them may be regular expressions: each takes up to a MiB and some milliseconds to compile.
 const REGEX_MATCHERS_MAX: usize = 100;
 
-/// Reads an expression and checks the types of all its parts.
+/// Reads an expression of the whole language, experimental parts included, and checks the types of all its parts.
 ///
 /// Errors: the first place at which the text is no valid PromQL.
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
@@ -35,6 +38,15 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
     }
     let expr = parser.expression(0)?;
     parser.expect_end()?;
+    Ok(expr)
+}
+
+/// Reads an expression as [`parse`] does, and refuses what is not switched on.
+///
+/// Errors: as [`parse`], and the first part that needs a feature that is off.
+pub fn parse_with(text: &str, features: &Features) -> Result<Expr, ParseError> {
+    let expr = parse(text)?;
+    expr.check_features(features)?;
     Ok(expr)
 }
 
@@ -51,6 +63,14 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     }
 }
 
+/// What a name stands for at its place.
+enum Meaning {
+    Number(f64),
+    Aggregation(AggregateOperator),
+    Function,
+    Metric,
+}
+
 struct Parser<'a> {
     lexemes: Vec<Lexeme<'a>>,
     /// Why the tokens cannot end where they do, if so.
@@ -59,6 +79,8 @@ struct Parser<'a> {
     depth: usize,
     matchers: usize,
     regex_matchers: usize,
+    /// Whether a selector may take every series, as the one that filters the labels of `info()` may.
+    takes_all: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -87,6 +109,7 @@ impl<'a> Parser<'a> {
             depth: 0,
             matchers: 0,
             regex_matchers: 0,
+            takes_all: false,
         })
     }
 
@@ -97,7 +120,7 @@ impl<'a> Parser<'a> {
             return Err(self.error_here(too_deep()));
         }
         let mut left = self.unary()?;
-        while let Some(operator) = self.peek_operator()? {
+        while let Some(operator) = self.peek_operator() {
             if operator.precedence() < precedence_min {
                 break;
             }
@@ -108,55 +131,98 @@ impl<'a> Parser<'a> {
     }
 
     fn unary(&mut self) -> Result<Expr, ParseError> {
-        use crate::ast::{BinaryOperator, UnaryOperator};
-        let operator = match self.peek() {
-            Token::Symbol("+") => UnaryOperator::Plus,
-            Token::Symbol("-") => UnaryOperator::Minus,
-            _ => return self.postfix(),
-        };
+        match self.peek() {
+            Token::Symbol("+") => self.signed(UnaryOperator::Plus),
+            Token::Symbol("-") => self.signed(UnaryOperator::Minus),
+            _ => self.postfix(),
+        }
+    }
+
+    fn signed(&mut self, operator: UnaryOperator) -> Result<Expr, ParseError> {
         let sign = self.advance();
         // A sign binds like a multiplication: only a power takes its operand away from it.
-        let operand = Box::new(self.expression(BinaryOperator::Power.precedence())?);
+        let operand = self.expression(BinaryOperator::Power.precedence())?;
+        self.with_sign(operator, sign, operand)
+    }
+
+    /// An expression after its sign; numbers take it over.
+    fn with_sign(
+        &self,
+        operator: UnaryOperator,
+        sign: Span,
+        operand: Expr,
+    ) -> Result<Expr, ParseError> {
         let span = sign.to(operand.span);
-        self.node(ExprKind::Unary { operator, operand }, span)
+        let kind = match operand.kind {
+            ExprKind::Number(Number(value, notation)) => {
+                let minus = operator == UnaryOperator::Minus;
+                ExprKind::Number(Number(if minus { -value } else { value }, notation))
+            }
+            _ => ExprKind::Unary {
+                operator,
+                operand: Box::new(operand),
+            },
+        };
+        self.node(kind, span)
     }
 
     /// A primary expression with its ranges, offsets and `@`.
+    ///
+    /// This and what it calls is on the stack once for each level of nesting, so each has few values of its own.
     fn postfix(&mut self) -> Result<Expr, ParseError> {
         let mut expr = self.primary()?;
-        loop {
-            expr = match self.peek() {
-                Token::Symbol("[") => self.range_or_subquery(expr)?,
-                Token::Symbol("@") => self.at_modifier(expr)?,
-                Token::Word(word) if word.eq_ignore_ascii_case("offset") => self.offset(expr)?,
-                Token::Word(word @ ("anchored" | "smoothed")) => {
-                    let message = format!("{word} modifier is experimental and not enabled");
-                    return Err(ParseError::new(expr.span, message));
-                }
-                _ => return Ok(expr),
-            };
+        while self.peeks_modifier() {
+            expr = self.modifier(expr)?;
+        }
+        Ok(expr)
+    }
+
+    fn peeks_modifier(&self) -> bool {
+        match self.peek() {
+            Token::Symbol(symbol) => matches!(*symbol, "[" | "@"),
+            Token::Word(word) => ["offset", "anchored", "smoothed"]
+                .iter()
+                .any(|modifier| word.eq_ignore_ascii_case(modifier)),
+            _ => false,
+        }
+    }
+
+    /// An expression with the range or the modifier that comes next.
+    fn modifier(&mut self, expr: Expr) -> Result<Expr, ParseError> {
+        match self.peek() {
+            Token::Symbol("[") => self.range_or_subquery(expr),
+            Token::Symbol(_) => self.at_modifier(expr),
+            Token::Word(word) if word.eq_ignore_ascii_case("anchored") => {
+                self.extension(expr, Extension::Anchored)
+            }
+            Token::Word(word) if word.eq_ignore_ascii_case("smoothed") => {
+                self.extension(expr, Extension::Smoothed)
+            }
+            _ => self.offset(expr),
         }
     }
 
     fn primary(&mut self) -> Result<Expr, ParseError> {
-        match self.peek().clone() {
-            Token::Number(_, value) => {
-                let span = self.advance();
-                self.node(ExprKind::Number(Number(value)), span)
-            }
-            Token::Duration(_, millis) => {
-                let span = self.advance();
-                self.node(ExprKind::Number(Number(millis as f64 / 1000.0)), span)
-            }
-            Token::String(_, text) => {
-                let span = self.advance();
-                self.node(ExprKind::String(text), span)
-            }
+        match *self.peek() {
             Token::Symbol("(") => self.paren(),
-            Token::Symbol("{") => self.vector_selector(),
             Token::Word(word) => self.word(word),
-            _ => Err(self.unexpected("", "")),
+            _ => self.literal(),
         }
+    }
+
+    /// A number, a text, or a selector without a name.
+    fn literal(&mut self) -> Result<Expr, ParseError> {
+        let kind = match self.peek() {
+            Token::Number(_, value) => ExprKind::Number(Number(*value, Notation::Plain)),
+            Token::Duration(_, millis) => {
+                ExprKind::Number(Number(*millis as f64 / 1000.0, Notation::Duration))
+            }
+            Token::String(_, text) => ExprKind::String(text.clone()),
+            Token::Symbol("{") => return self.vector_selector(),
+            _ => return Err(self.unexpected("", "")),
+        };
+        let span = self.advance();
+        self.node(kind, span)
     }
 
     fn paren(&mut self) -> Result<Expr, ParseError> {
@@ -170,29 +236,39 @@ impl<'a> Parser<'a> {
     }
 
     /// A name is a number, an aggregation, a function or a metric: what follows it decides.
-    fn word(&mut self, word: &str) -> Result<Expr, ParseError> {
+    fn word(&mut self, word: &'a str) -> Result<Expr, ParseError> {
+        match self.word_means(word) {
+            Meaning::Number(value) => self.named_number(value),
+            Meaning::Aggregation(operator) => self.aggregate(operator),
+            Meaning::Function => self.call(word),
+            Meaning::Metric => self.vector_selector(),
+        }
+    }
+
+    fn word_means(&self, word: &str) -> Meaning {
         let lower = word.to_ascii_lowercase();
-        let value = match lower.as_str() {
-            "inf" => Some(f64::INFINITY),
-            "nan" => Some(f64::NAN),
-            _ => None,
-        };
-        if let Some(value) = value {
-            let span = self.advance();
-            return self.node(ExprKind::Number(Number(value)), span);
+        match lower.as_str() {
+            "inf" => return Meaning::Number(f64::INFINITY),
+            "nan" => return Meaning::Number(f64::NAN),
+            _ => {}
         }
         let called = self.peek_at(1) == &Token::Symbol("(");
         if let Some(operator) = AggregateOperator::from_name(&lower) {
             let grouped = matches!(self.peek_at(1), Token::Word(next)
                 if next.eq_ignore_ascii_case("by") || next.eq_ignore_ascii_case("without"));
             if called || grouped {
-                return self.aggregate(operator);
+                return Meaning::Aggregation(operator);
             }
         }
         if called && !selector::is_reserved(&lower) {
-            return self.call(word);
+            return Meaning::Function;
         }
-        self.vector_selector()
+        Meaning::Metric
+    }
+
+    fn named_number(&mut self, value: f64) -> Result<Expr, ParseError> {
+        let span = self.advance();
+        self.node(ExprKind::Number(Number(value, Notation::Plain)), span)
     }
 
     /// A finished node, if it is not too deep and its parts fit.
@@ -205,7 +281,7 @@ impl<'a> Parser<'a> {
             let message = format!("more than {CHAIN_MAX} operators follow one another");
             return Err(ParseError::new(span, message));
         }
-        check::check(&expr)?;
+        check::check(&expr, self.takes_all)?;
         Ok(expr)
     }
 

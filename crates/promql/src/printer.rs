@@ -1,32 +1,34 @@
 //! An expression as PromQL text; parsing it gives the same expression.
 
 use std::fmt::{self, Display, Formatter, Write as _};
+use std::time::Duration;
 
-use model::{MatchKind, NAME, duration, is_plain_label_name, quoted};
+use model::{duration, is_plain_label_name, quoted};
 
 use crate::ast::{
-    Aggregate, At, Binary, Cardinality, Expr, ExprKind, Subquery, TimeShift, UnaryOperator,
-    VectorMatching, VectorSelector,
+    Aggregate, At, Binary, BinaryOperator, Cardinality, DurationExpr, DurationKind, Expr, ExprKind,
+    Extension, Fill, Notation, Number, Subquery, TimeShift, UnaryOperator, VectorMatching,
+    VectorSelector,
 };
+use crate::resolve::SECONDS_MAX;
 
 impl Display for Expr {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            // A sign would be an operator of its own.
-            ExprKind::Number(number) => {
-                formatter.write_str(format_float(number.0).trim_start_matches('+'))
-            }
+            ExprKind::Number(number) => write!(formatter, "{number}"),
             ExprKind::String(text) => write!(formatter, "{}", quoted(text)),
             ExprKind::Paren(inner) => write!(formatter, "({inner})"),
             ExprKind::Unary { operator, operand } => {
-                let sign = match operator {
-                    UnaryOperator::Plus => '+',
-                    UnaryOperator::Minus => '-',
-                };
-                write!(formatter, "{sign}{operand}")
+                write!(formatter, "{}{operand}", sign(*operator))
             }
             ExprKind::Binary(binary) => write_binary(formatter, binary),
-            ExprKind::Aggregate(aggregate) => write_aggregate(formatter, aggregate),
+            ExprKind::Aggregate(aggregate) => {
+                write!(formatter, "{}(", aggregate_head(aggregate))?;
+                if let Some(parameter) = &aggregate.parameter {
+                    write!(formatter, "{parameter}, ")?;
+                }
+                write!(formatter, "{})", aggregate.expr)
+            }
             ExprKind::Call(call) => {
                 write!(formatter, "{}(", call.function.name)?;
                 write_list(formatter, &call.arguments)?;
@@ -34,15 +36,68 @@ impl Display for Expr {
             }
             ExprKind::VectorSelector(selector) => {
                 write_selector(formatter, selector)?;
-                write_time(formatter, selector.time)
+                write_at(formatter, selector.time)?;
+                write_extension(formatter, selector.extension)?;
+                write_offset(formatter, selector.time, selector.offset_expr.as_deref())
             }
-            ExprKind::MatrixSelector { selector, range } => {
+            ExprKind::MatrixSelector {
+                selector,
+                range,
+                range_expr,
+            } => {
                 write_selector(formatter, selector)?;
-                write!(formatter, "[{}]", duration::format(*range))?;
-                write_time(formatter, selector.time)
+                formatter.write_char('[')?;
+                write_length(formatter, *range, range_expr.as_deref())?;
+                formatter.write_char(']')?;
+                write_extension(formatter, selector.extension)?;
+                write_at(formatter, selector.time)?;
+                write_offset(formatter, selector.time, selector.offset_expr.as_deref())
             }
-            ExprKind::Subquery(subquery) => write_subquery(formatter, subquery),
+            ExprKind::Subquery(subquery) => {
+                write!(formatter, "{}", subquery.expr)?;
+                write_steps(formatter, subquery)
+            }
         }
+    }
+}
+
+/// As it was written: a number without an exponent, or a duration.
+impl Display for Number {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let millis = self.0.abs() * 1000.0;
+        // Only what a duration can say is written as one: a number may have been computed since.
+        if self.1 == Notation::Plain || millis.fract() != 0.0 || millis > SECONDS_MAX * 1000.0 {
+            return formatter.write_str(&format_float(self.0));
+        }
+        let sign = if self.0 < 0.0 { "-" } else { "" };
+        let length = Duration::from_millis(millis as u64);
+        write!(formatter, "{sign}{}", duration::format(length))
+    }
+}
+
+impl Display for DurationExpr {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            DurationKind::Number(number) => write!(formatter, "{number}"),
+            DurationKind::Step => formatter.write_str("step()"),
+            DurationKind::Range => formatter.write_str("range()"),
+            DurationKind::Paren(inner) => write!(formatter, "({inner})"),
+            DurationKind::Negative(operand) => write!(formatter, "-{operand}"),
+            DurationKind::Binary {
+                operator,
+                left,
+                right,
+            } => write!(formatter, "{left} {} {right}", operator.as_str()),
+            DurationKind::MinOf(left, right) => write!(formatter, "min_of({left}, {right})"),
+            DurationKind::MaxOf(left, right) => write!(formatter, "max_of({left}, {right})"),
+        }
+    }
+}
+
+pub(crate) fn sign(operator: UnaryOperator) -> char {
+    match operator {
+        UnaryOperator::Plus => '+',
+        UnaryOperator::Minus => '-',
     }
 }
 
@@ -85,16 +140,81 @@ fn write_labels(formatter: &mut Formatter<'_>, labels: &[String]) -> fmt::Result
 
 fn write_binary(formatter: &mut Formatter<'_>, binary: &Binary) -> fmt::Result {
     let chain = binary.chain();
-    write!(formatter, "{}", chain[chain.len() - 1].left)?;
-    for binary in chain.into_iter().rev() {
-        write!(formatter, " {}", binary.operator.as_str())?;
+    let first = chain[chain.len() - 1];
+    match &first.left.kind {
+        // A power would be taken away from the sign.
+        ExprKind::Number(number) if first.operator == BinaryOperator::Power => {
+            formatter.write_str(number.to_string().trim_start_matches('+'))?;
+        }
+        _ => write_operand(formatter, &first.left, Some(first.operator))?,
+    }
+    let next = chain.iter().map(|binary| Some(binary.operator));
+    let next: Vec<_> = std::iter::once(None).chain(next).collect();
+    for (binary, next) in chain.iter().zip(next).rev() {
+        write!(formatter, " {} ", operator_head(binary))?;
+        write_operand(formatter, &binary.right, next)?;
+    }
+    Ok(())
+}
+
+fn write_operand(
+    formatter: &mut Formatter<'_>,
+    expr: &Expr,
+    next: Option<BinaryOperator>,
+) -> fmt::Result {
+    if next.is_none_or(|next| !goes_on(expr, next)) {
+        return write!(formatter, "{expr}");
+    }
+    let mut text = expr.to_string();
+    end_offset(&mut text);
+    formatter.write_str(&text)
+}
+
+/// Whether an expression would take the operator after it into its offset, as `a offset (5m)` does with a `*`.
+pub(crate) fn goes_on(expr: &Expr, next: BinaryOperator) -> bool {
+    use BinaryOperator::{Add, Divide, Modulo, Multiply, Power, Subtract};
+    if !matches!(next, Add | Subtract | Multiply | Divide | Modulo | Power) {
+        return false;
+    }
+    let mut expr = expr;
+    let mut offset = loop {
+        match &expr.kind {
+            ExprKind::Unary { operand, .. } => expr = operand,
+            ExprKind::Binary(binary) => expr = &binary.right,
+            ExprKind::VectorSelector(selector) | ExprKind::MatrixSelector { selector, .. } => {
+                break selector.offset_expr.as_deref();
+            }
+            ExprKind::Subquery(subquery) => break subquery.offset_expr.as_deref(),
+            _ => return false,
+        }
+    };
+    while let Some(DurationExpr {
+        kind: DurationKind::Binary { left, .. },
+        ..
+    }) = offset
+    {
+        offset = Some(left);
+    }
+    offset.is_some_and(|offset| matches!(offset.kind, DurationKind::Paren(_)))
+}
+
+/// Gives the offset at the end of a text a sign that says nothing, after which a parenthesis ends it.
+pub(crate) fn end_offset(text: &mut String) {
+    const OFFSET: &str = " offset (";
+    if let Some(at) = text.rfind(OFFSET) {
+        text.insert(at + OFFSET.len() - 1, '+');
+    }
+}
+
+/// The operator with all that stands before its right operand.
+pub(crate) fn operator_head(binary: &Binary) -> impl Display {
+    fmt::from_fn(|formatter| {
+        formatter.write_str(binary.operator.as_str())?;
         if binary.return_bool {
             formatter.write_str(" bool")?;
         }
-        write_matching(formatter, &binary.matching)?;
-        write!(formatter, " {}", binary.right)?;
-    }
-    Ok(())
+        write_matching(formatter, &binary.matching)
+    })
 }
 
 fn write_matching(formatter: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Result {
@@ -103,33 +223,54 @@ fn write_matching(formatter: &mut Formatter<'_>, matching: &VectorMatching) -> f
         formatter.write_str(if matching.on { " on " } else { " ignoring " })?;
         write_labels(formatter, &matching.labels)?;
     }
-    match matching.cardinality {
-        Cardinality::OneToOne => return Ok(()),
-        Cardinality::ManyToOne => formatter.write_str(" group_left ")?,
-        Cardinality::OneToMany => formatter.write_str(" group_right ")?,
+    let group = match matching.cardinality {
+        Cardinality::OneToOne => None,
+        Cardinality::ManyToOne => Some(" group_left "),
+        Cardinality::OneToMany => Some(" group_right "),
+    };
+    if let Some(group) = group {
+        formatter.write_str(group)?;
+        write_labels(formatter, &matching.include)?;
     }
-    write_labels(formatter, &matching.include)
+    let Fill { left, right } = matching.fill;
+    if left == right {
+        return left.map_or(Ok(()), |value| write_fill(formatter, "fill", value));
+    }
+    left.map_or(Ok(()), |value| write_fill(formatter, "fill_left", value))?;
+    right.map_or(Ok(()), |value| write_fill(formatter, "fill_right", value))
 }
 
-fn write_aggregate(formatter: &mut Formatter<'_>, aggregate: &Aggregate) -> fmt::Result {
-    formatter.write_str(aggregate.operator.as_str())?;
-    let grouping = &aggregate.grouping;
-    if grouping.without || !grouping.labels.is_empty() {
-        formatter.write_str(if grouping.without {
-            " without "
-        } else {
-            " by "
-        })?;
+fn write_fill(formatter: &mut Formatter<'_>, name: &str, Number(value, _): Number) -> fmt::Result {
+    let size = value.abs();
+    // Very large and very small ones with an exponent, as Go writes values of unknown type.
+    if size.is_finite() && size != 0.0 && !(1e-4..1e21).contains(&size) {
+        let shown = format!("{value:e}");
+        let (digits, exponent) = shown.split_once('e').unwrap_or((&shown, "0"));
+        let (sign, exponent) = match exponent.strip_prefix('-') {
+            Some(exponent) => ('-', exponent),
+            None => ('+', exponent),
+        };
+        return write!(formatter, " {name} ({digits}e{sign}{exponent:0>2})");
+    }
+    write!(formatter, " {name} ({})", format_float(value))
+}
+
+/// The operator of an aggregation with its grouping.
+pub(crate) fn aggregate_head(aggregate: &Aggregate) -> impl Display {
+    fmt::from_fn(|formatter| {
+        formatter.write_str(aggregate.operator.as_str())?;
+        let grouping = &aggregate.grouping;
+        if !grouping.without && grouping.labels.is_empty() {
+            return Ok(());
+        }
+        let word = if grouping.without { "without" } else { "by" };
+        write!(formatter, " {word} ")?;
         write_labels(formatter, &grouping.labels)?;
-        formatter.write_char(' ')?;
-    }
-    formatter.write_char('(')?;
-    if let Some(parameter) = &aggregate.parameter {
-        write!(formatter, "{parameter}, ")?;
-    }
-    write!(formatter, "{})", aggregate.expr)
+        formatter.write_char(' ')
+    })
 }
 
+/// The name and the matchers, sorted as text.
 fn write_selector(formatter: &mut Formatter<'_>, selector: &VectorSelector) -> fmt::Result {
     let mut matchers = &selector.matchers[..];
     if let Some(name) = &selector.name {
@@ -139,50 +280,73 @@ fn write_selector(formatter: &mut Formatter<'_>, selector: &VectorSelector) -> f
             return Ok(());
         }
     }
-    let shown: Vec<String> = matchers
-        .iter()
-        .map(|matcher| {
-            let names_metric = matcher.name() == NAME && matcher.kind() == MatchKind::Equal;
-            if names_metric && selector.name.is_none() {
-                quoted(matcher.value()).to_string()
-            } else {
-                matcher.to_string()
-            }
-        })
-        .collect();
+    let mut shown: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+    shown.sort_unstable();
     write!(formatter, "{{{}}}", shown.join(","))
 }
 
-fn write_time(formatter: &mut Formatter<'_>, time: TimeShift) -> fmt::Result {
+fn write_extension(formatter: &mut Formatter<'_>, extension: Option<Extension>) -> fmt::Result {
+    match extension {
+        None => Ok(()),
+        Some(Extension::Anchored) => formatter.write_str(" anchored"),
+        Some(Extension::Smoothed) => formatter.write_str(" smoothed"),
+    }
+}
+
+fn write_at(formatter: &mut Formatter<'_>, time: TimeShift) -> fmt::Result {
     match time.at {
-        None => {}
-        Some(At::Start) => formatter.write_str(" @ start()")?,
-        Some(At::End) => formatter.write_str(" @ end()")?,
+        None => Ok(()),
+        Some(At::Start) => formatter.write_str(" @ start()"),
+        Some(At::End) => formatter.write_str(" @ end()"),
         Some(At::Timestamp(timestamp)) => {
             let millis = timestamp.as_millis();
             let sign = if millis < 0 { "-" } else { "" };
             let (seconds, rest) = (millis.unsigned_abs() / 1000, millis.unsigned_abs() % 1000);
-            write!(formatter, " @ {sign}{seconds}.{rest:03}")?;
+            write!(formatter, " @ {sign}{seconds}.{rest:03}")
         }
     }
-    if time.offset_ms != 0 {
-        let sign = if time.offset_ms < 0 { "-" } else { "" };
-        let length = std::time::Duration::from_millis(time.offset_ms.unsigned_abs());
-        write!(formatter, " offset {sign}{}", duration::format(length))?;
-    }
-    Ok(())
 }
 
-fn write_subquery(formatter: &mut Formatter<'_>, subquery: &Subquery) -> fmt::Result {
-    write!(
-        formatter,
-        "{}[{}:",
-        subquery.expr,
-        duration::format(subquery.range)
-    )?;
-    if let Some(step) = subquery.step {
-        write!(formatter, "{}", duration::format(step))?;
+fn write_offset(
+    formatter: &mut Formatter<'_>,
+    time: TimeShift,
+    expr: Option<&DurationExpr>,
+) -> fmt::Result {
+    if let Some(expr) = expr {
+        return write!(formatter, " offset {expr}");
     }
-    formatter.write_char(']')?;
-    write_time(formatter, subquery.time)
+    if time.offset_ms == 0 {
+        return Ok(());
+    }
+    let sign = if time.offset_ms < 0 { "-" } else { "" };
+    let length = Duration::from_millis(time.offset_ms.unsigned_abs());
+    write!(formatter, " offset {sign}{}", duration::format(length))
+}
+
+fn write_length(
+    formatter: &mut Formatter<'_>,
+    length: Duration,
+    expr: Option<&DurationExpr>,
+) -> fmt::Result {
+    match expr {
+        Some(expr) => write!(formatter, "{expr}"),
+        None => write!(formatter, "{}", duration::format(length)),
+    }
+}
+
+/// All of a subquery that stands behind its expression.
+pub(crate) fn write_steps(formatter: &mut dyn fmt::Write, subquery: &Subquery) -> fmt::Result {
+    let shown = fmt::from_fn(|formatter| {
+        formatter.write_char('[')?;
+        write_length(formatter, subquery.range, subquery.range_expr.as_deref())?;
+        formatter.write_char(':')?;
+        if subquery.step.is_some() || subquery.step_expr.is_some() {
+            let step = subquery.step.unwrap_or_default();
+            write_length(formatter, step, subquery.step_expr.as_deref())?;
+        }
+        formatter.write_char(']')?;
+        write_at(formatter, subquery.time)?;
+        write_offset(formatter, subquery.time, subquery.offset_expr.as_deref())
+    });
+    write!(formatter, "{shown}")
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{Alert, Labels, Sample, Timestamp};
+use model::{Alert, Labels, Timestamp};
+use promql::VectorSample;
 
 use crate::rule::{Moment, validity};
 use crate::{ActiveAlert, AlertState, Environment, GroupDefinition, Rule};
 
-/// Stores samples; the next rule may ask for them.
-pub type Append<'a> = dyn FnMut(&[(Labels, Sample)]) + 'a;
+/// Stores samples, numbers and native histograms; the next rule may ask for them.
+pub type Append<'a> = dyn FnMut(&[VectorSample]) + 'a;
 
 /// Rules with their state.
 #[derive(Clone, Debug)]
@@ -174,22 +175,21 @@ impl Group {
     /// Ends what no rule has taken up again; the alerts among it, resolved.
     fn end_orphans(&mut self, moment: &Moment<'_>, append: &mut Append<'_>) -> Vec<Alert> {
         let orphans = std::mem::take(&mut self.orphans);
-        let marker = Sample {
-            timestamp: moment.looked_at,
-            value: model::stale_marker(),
-        };
         let is_given_out = |labels: &Labels| {
             let mut rules = self.rules.iter();
             rules.any(|rule| rule.series.contains(labels))
         };
-        let ended: BTreeMap<Labels, Sample> = orphans
-            .series
-            .into_iter()
-            .filter(|labels| !is_given_out(labels))
-            .map(|labels| (labels, marker))
-            .collect();
+        let mut ended = orphans.series;
+        ended.retain(|labels| !is_given_out(labels));
+        ended.sort();
+        ended.dedup();
+        let marker = |labels| VectorSample {
+            labels,
+            timestamp: moment.looked_at,
+            value: model::stale_marker().into(),
+        };
         if !ended.is_empty() {
-            append(&ended.into_iter().collect::<Vec<_>>());
+            append(&ended.into_iter().map(marker).collect::<Vec<_>>());
         }
         let fires = |labels: &Labels| {
             let mut alerts = self.rules.iter().filter_map(|rule| rule.alerts.get(labels));

@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{Labels, LabelsBuilder, NAME, Sample, Timestamp, stale_marker};
-use promql::Value;
+use model::{Labels, LabelsBuilder, NAME, Timestamp, stale_marker};
+use promql::{SampleValue, Value, VectorSample};
 
 use crate::template::{Data, Expander};
 use crate::{ActiveAlert, AlertState, Environment, RuleDefinition, RuleKind, Template};
@@ -17,7 +17,7 @@ use crate::{ActiveAlert, AlertState, Environment, RuleDefinition, RuleKind, Temp
 const ALERT_NAME: &str = "alertname";
 
 /// What a rule's evaluation gives, or why it gives nothing.
-type Series = Vec<(Labels, f64)>;
+type Series = Vec<(Labels, SampleValue)>;
 
 /// Whether a rule's last evaluation went well.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,10 +106,7 @@ impl Rule {
     /// Evaluates it; the samples to store, stale markers included.
     ///
     /// Errors: the query's, two series that become one, a breached limit.
-    pub(crate) fn evaluate(
-        &mut self,
-        moment: &Moment<'_>,
-    ) -> Result<Vec<(Labels, Sample)>, String> {
+    pub(crate) fn evaluate(&mut self, moment: &Moment<'_>) -> Result<Vec<VectorSample>, String> {
         self.evaluated_at = Some(moment.at);
         self.warnings.clear();
         match self.result(moment) {
@@ -132,9 +129,9 @@ impl Rule {
         let result = match answer.value {
             Value::Vector(vector) => vector
                 .into_iter()
-                .map(|(labels, sample)| (labels, sample.value))
+                .map(|sample| (sample.labels, sample.value))
                 .collect(),
-            Value::Scalar(sample) => vec![(Labels::empty(), sample.value)],
+            Value::Scalar(sample) => vec![(Labels::empty(), sample.value.into())],
             _ => return Err("rule result is not a vector or scalar".to_owned()),
         };
         match &self.definition.kind {
@@ -215,7 +212,7 @@ impl Rule {
         );
         let mut present = BTreeMap::new();
         for (series, value) in result {
-            let data = Data::new(&series, value, moment.environment);
+            let data = Data::new(&series, &value, moment.environment);
             let mut builder = LabelsBuilder::from_labels(&series);
             builder.set(NAME, "");
             for (name, template) in &definition.labels {
@@ -227,6 +224,8 @@ impl Rule {
                 .iter()
                 .map(|(name, template)| (name.clone(), expander.expand(template, &data)))
                 .collect();
+            // An alert has a number; what a histogram is, only its texts can say.
+            let value = value.float().unwrap_or(0.0);
             let alert = ActiveAlert::new(labels.clone(), annotations, value, moment.at);
             if present.insert(labels, alert).is_some() {
                 return Err(doubled("alert labels"));
@@ -246,19 +245,23 @@ impl Rule {
             let alerts = builder.build().map_err(|error| error.to_string())?;
             let for_state = for_state.map_err(|error| error.to_string())?;
             let since = alert.active_at.as_millis().div_euclid(1000) as f64;
-            series.extend([(alerts, 1.0), (for_state, since)]);
+            series.extend([(alerts, 1.0.into()), (for_state, since.into())]);
         }
         Ok(series)
     }
 
-    fn samples(&mut self, series: Series, timestamp: Timestamp) -> Vec<(Labels, Sample)> {
+    fn samples(&mut self, series: Series, timestamp: Timestamp) -> Vec<VectorSample> {
         let now: BTreeSet<Labels> = series.iter().map(|(labels, _)| labels.clone()).collect();
         let before = std::mem::replace(&mut self.series, now);
         let gone = before
             .into_iter()
             .filter(|labels| !self.series.contains(labels))
-            .map(|labels| (labels, stale_marker()));
-        let sample = |(labels, value)| (labels, Sample { timestamp, value });
+            .map(|labels| (labels, stale_marker().into()));
+        let sample = |(labels, value)| VectorSample {
+            labels,
+            timestamp,
+            value,
+        };
         series.into_iter().chain(gone).map(sample).collect()
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use model::{Labels, Timestamp};
+use promql::SampleValue;
 use template::{Broken, Failure, Functions, Language, Ready, Target, Value, record, string, texts};
 
 use crate::Environment;
@@ -55,13 +56,17 @@ impl fmt::Debug for Template {
 pub(crate) struct Data(Value);
 
 impl Data {
-    pub(crate) fn new(labels: &Labels, value: f64, environment: &Environment) -> Self {
+    pub(crate) fn new(labels: &Labels, value: &SampleValue, environment: &Environment) -> Self {
         let external_labels = texts(environment.external_labels.iter());
+        let value = match value {
+            SampleValue::Float(value) => Value::Float(*value),
+            SampleValue::Histogram(histogram) => string(histogram.to_string()),
+        };
         let fields = [
             ("Labels", texts(labels.iter())),
             ("ExternalLabels", external_labels),
             ("ExternalURL", string(environment.external_url.as_str())),
-            ("Value", Value::Float(value)),
+            ("Value", value),
         ];
         Self(record("data", fields))
     }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use document::{Problem, Source};
-use model::{Labels, Sample, Timestamp};
-use promql::{Interrupt, Limits, evaluate_instant};
+use model::{Labels, Timestamp};
+use promql::{Interrupt, Limits, SampleValue, VectorSample, evaluate_instant};
 use testkit::MemoryStore;
 
 use crate::{Environment, Evaluation, Group, GroupDefinition, parse};
@@ -68,9 +68,13 @@ impl World {
         let mut shown = Vec::new();
         let store = Arc::clone(&self.store);
         let evaluation = self.group.evaluate(at, &self.environment, &mut |samples| {
-            for (labels, sample) in samples {
-                store.insert(labels, sample.timestamp.as_millis(), sample.value);
-                shown.push(line(labels, *sample));
+            for sample in samples {
+                let (labels, at) = (&sample.labels, sample.timestamp.as_millis());
+                match &sample.value {
+                    SampleValue::Float(value) => store.insert(labels, at, *value),
+                    SampleValue::Histogram(it) => store.insert_histogram(labels, at, it.to_model()),
+                }
+                shown.push(line(sample));
             }
         });
         shown.sort();
@@ -78,10 +82,11 @@ impl World {
     }
 }
 
-fn line(labels: &Labels, sample: Sample) -> String {
-    if model::is_stale(sample.value) {
-        format!("{labels} stale")
-    } else {
-        format!("{labels} {}", sample.value)
+fn line(sample: &VectorSample) -> String {
+    let labels = &sample.labels;
+    match &sample.value {
+        SampleValue::Float(value) if model::is_stale(*value) => format!("{labels} stale"),
+        SampleValue::Float(value) => format!("{labels} {value}"),
+        SampleValue::Histogram(histogram) => format!("{labels} {histogram}"),
     }
 }

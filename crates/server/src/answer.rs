@@ -1,9 +1,8 @@
 //! Finished answers: a body that is already in memory, and its type.
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use model::Reservation;
 
 use crate::error::{ApiError, ErrorType};
 
@@ -19,27 +18,6 @@ pub(crate) fn check_length(bytes: usize, bytes_max: usize, by: &str) -> Result<(
         ));
     }
     Ok(())
-}
-
-/// A text that is reckoned among what questions take until it is sent.
-pub(crate) struct Held {
-    pub(crate) body: String,
-    #[expect(dead_code, reason = "it is held for its end")]
-    pub(crate) memory: Reservation,
-}
-
-impl Held {
-    /// An answer in JSON.
-    pub(crate) fn into_response(self) -> Response {
-        let kind = HeaderValue::from_static("application/json");
-        typed(StatusCode::OK, kind, Bytes::from_owner(self))
-    }
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        self.body.as_bytes()
-    }
 }
 
 /// An answer in JSON.

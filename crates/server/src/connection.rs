@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Server;
 use crate::feed::{self, upgrade::Handover};
+use crate::parameters::Peer;
 use patience::Patience;
 
 /// Bytes of a request's head; a longer one gets 431.
@@ -137,12 +138,18 @@ async fn serve(server: Server, router: Router, stream: TcpStream, stop: Stop) {
 async fn answer(server: Server, router: Router, stream: TcpStream, stop: Stop, handover: Handover) {
     // Answers are written whole; waiting to fill a packet would only delay their last piece.
     let _ = stream.set_nodelay(true);
+    let peer = stream
+        .peer_addr()
+        .map(|address| Peer(address.ip().to_canonical()));
     let stream = Patience::new(stream, server.config().write_timeout);
     let has_asked = AtomicBool::new(false);
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
         has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(handover.clone());
+        if let Ok(peer) = &peer {
+            request.extensions_mut().insert(*peer);
+        }
         router.call(request)
     });
     let connection = http1::Builder::new()

@@ -7,7 +7,7 @@ use axum::response::Response;
 use crate::{Server, answer};
 
 /// What a person may want to open or call.
-pub(crate) const ROUTES: [(&str, &str, &str); 33] = [
+pub(crate) const ROUTES: [(&str, &str, &str); 45] = [
     (
         "GET",
         "/",
@@ -28,12 +28,12 @@ pub(crate) const ROUTES: [(&str, &str, &str); 33] = [
     (
         "GET, POST",
         "/api/v1/query",
-        "instant query: query, time, timeout, limit",
+        "instant query: query, time, timeout, limit, lookback_delta, stats",
     ),
     (
         "GET, POST",
         "/api/v1/query_range",
-        "range query: query, start, end, step, timeout, limit",
+        "range query: query, start, end, step, timeout, limit, lookback_delta, stats",
     ),
     (
         "GET, POST",
@@ -54,6 +54,31 @@ pub(crate) const ROUTES: [(&str, &str, &str); 33] = [
         "GET",
         "/api/v1/label/{name}/values",
         "label values: match[], start, end, limit",
+    ),
+    (
+        "GET, POST",
+        "/api/v1/format_query",
+        "an expression spread over lines: query",
+    ),
+    (
+        "GET, POST",
+        "/api/v1/explain_query",
+        "the plan of a query, with the series and samples of each part: as query, or as query_range",
+    ),
+    (
+        "GET, POST",
+        "/api/v1/parse_query",
+        "the tree of an expression: query",
+    ),
+    (
+        "POST",
+        "/api/v1/read",
+        "Prometheus remote read: samples or streamed chunks",
+    ),
+    (
+        "GET",
+        "/federate",
+        "the latest samples of series, for another Prometheus to scrape: match[]",
     ),
     (
         "GET",
@@ -86,7 +111,34 @@ pub(crate) const ROUTES: [(&str, &str, &str); 33] = [
         "/api/v1/notifications",
         "who was told what: limit, before, receiver, state",
     ),
+    ("GET", "/api/v1/features", "what of Prometheus works here"),
     ("GET", "/api/v1/status/buildinfo", "what is running"),
+    (
+        "GET",
+        "/api/v1/status/active_queries",
+        "the queries that run, and who asked for them",
+    ),
+    (
+        "DELETE",
+        "/api/v1/status/active_queries/{id}",
+        "end a query",
+    ),
+    (
+        "GET",
+        "/api/v1/status/top_queries",
+        "what is asked most, and what takes the most time: limit",
+    ),
+    (
+        "GET",
+        "/api/v1/status/runtimeinfo",
+        "when it was started and configured",
+    ),
+    ("GET", "/api/v1/status/flags", "every setting and its value"),
+    (
+        "GET",
+        "/api/v1/status/config",
+        "the configuration, without secrets",
+    ),
     (
         "GET",
         "/api/v1/status/tsdb",

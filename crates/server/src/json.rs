@@ -75,10 +75,10 @@ pub(crate) fn push_timestamp(out: &mut String, timestamp: Timestamp) {
     if millis < 0 {
         out.push('-');
     }
-    push_whole(out, whole, 1);
+    wire::float::push_whole(out, whole, 1);
     if fraction != 0 {
         out.push('.');
-        push_whole(out, fraction, 3);
+        wire::float::push_whole(out, fraction, 3);
     }
 }
 
@@ -102,27 +102,20 @@ pub(crate) fn push_moment_or_null(out: &mut String, moment: Option<Timestamp>) {
     }
 }
 
-/// Appends a whole number of at least so many digits. Each sample of an answer has one, and the formatting machinery
-/// of the standard library takes several times as long.
-fn push_whole(out: &mut String, mut number: u64, digits_min: usize) {
-    let mut digits = [b'0'; 20];
-    let mut start = digits.len();
-    while number > 0 || digits.len() - start < digits_min {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-    let text = std::str::from_utf8(&digits[start..]);
-    out.push_str(text.expect("invariant: digits are ASCII"));
-}
-
 /// Appends `[seconds,"value"]`, Prometheus' form of a sample.
 pub(crate) fn push_sample(out: &mut String, timestamp: Timestamp, value: f64) {
     out.push('[');
     push_timestamp(out, timestamp);
-    out.push_str(",\"");
+    out.push(',');
+    push_value(out, value);
+    out.push(']');
+}
+
+/// Appends a sample's value as a text, since JSON has no NaN and no infinity.
+pub(crate) fn push_value(out: &mut String, value: f64) {
+    out.push('"');
     wire::float::push_json(out, value);
-    out.push_str("\"]");
+    out.push('"');
 }
 
 /// Appends a number; JSON has none that is infinite or NaN, they become null.

@@ -8,6 +8,7 @@
 //!
 //! What it is not: it holds no state but counters and limits, opens no file and knows no configuration file.
 
+mod active_queries;
 mod answer;
 mod body;
 mod compression;
@@ -32,13 +33,17 @@ mod ports;
 mod prometheus;
 mod query_gate;
 mod router;
+mod running;
 mod server;
+mod stream;
 
 pub use config::{Config, Limits};
 pub use feed::{AlertChange, AlertPhase, Feed, FeedLimits};
 pub use ports::{
-    Build, LastCheck, MonitorStatus, Notifications, Ports, RuleGroup, Transitions, WatchedMonitor,
+    Build, LastCheck, MonitorStatus, Notifications, Ports, RuleGroup, Status, Transitions,
+    WatchedMonitor,
 };
+pub use running::{Asker, QueryKind, RunningQueries, RunningQuery};
 pub use server::Server;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::time::Duration;
 
-use model::{Clock, MetricFamily};
+use model::MetricFamily;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -15,13 +15,28 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
+use promql::Progress;
 use wire::exposition;
+
+use crate::running::QueryKind;
 
 /// Seconds; few, since each is a series for each route and status.
 const REQUEST_BUCKETS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0];
 
 /// Seconds from "was in memory" to "ran into the default timeout".
 const QUERY_BUCKETS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0, 120.0];
+
+/// Why a limit ends a query: its own samples, series and bytes, the memory for all, those that others take of it, the
+/// queue of the gate, and the time.
+const REFUSALS: [&str; 7] = [
+    "max_samples",
+    "max_series",
+    "max_memory",
+    "memory",
+    "busy",
+    "queue",
+    "timeout",
+];
 
 /// One histogram for each set of labels.
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -39,18 +54,24 @@ pub(crate) struct Metrics {
     ingested: Family<ProtocolLabels, Counter>,
     /// `campanile_metrics_rejected_total`
     rejected: Family<RejectionLabels, Counter>,
-    /// `campanile_query_requests_total`
-    queries: Family<QueryLabels, Counter>,
-    /// `campanile_query_duration_seconds`
-    query_duration: Histograms<QueryKindLabels>,
-    /// `campanile_query_samples_read_total`
-    pub(crate) samples_read: Counter,
     /// `campanile_queries_in_flight`
     pub(crate) queries_in_flight: Gauge,
     /// `campanile_queries_waiting`
     pub(crate) queries_waiting: Gauge,
     /// `campanile_websocket_…`
     pub(crate) feed: FeedMetrics,
+}
+
+/// The figures of queries, those of rules included.
+pub(crate) struct QueryMetrics {
+    /// `campanile_query_requests_total`
+    queries: Family<QueryLabels, Counter>,
+    /// `campanile_query_duration_seconds`
+    duration: Histograms<QueryKindLabels>,
+    /// `campanile_query_samples_read_total`
+    samples_read: Counter,
+    /// `campanile_query_refused_total`
+    refused: Family<ReasonLabels, Counter>,
 }
 
 /// The figures of the live feed.
@@ -116,6 +137,11 @@ struct QueryLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct QueryKindLabels {
     kind: &'static str,
 }
@@ -159,21 +185,6 @@ impl Metrics {
         self.rejected.get_or_create(&labels).inc_by(samples as u64);
     }
 
-    /// Begins to measure a query, which is counted however it ends.
-    pub(crate) fn start_query<'a>(
-        &'a self,
-        clock: &'a dyn Clock,
-        kind: &'static str,
-    ) -> QueryObservation<'a> {
-        QueryObservation {
-            metrics: self,
-            clock,
-            kind,
-            started: clock.monotonic(),
-            result: "canceled",
-        }
-    }
-
     /// All of them now.
     pub(crate) fn families(&self) -> Vec<MetricFamily> {
         let mut text = String::new();
@@ -182,10 +193,12 @@ impl Metrics {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// All of them, those of queries as the list of running queries counts them.
+    pub(crate) fn new(queries: &QueryMetrics) -> Self {
         // The registry adds the full stop to each help, and `_total` to a counter's name.
         let mut registry = Registry::with_prefix("campanile");
+        queries.register(&mut registry);
         let mut add = Adding(&mut registry);
         let metrics = Self {
             requests: add.metric(
@@ -206,16 +219,6 @@ impl Default for Metrics {
                 "metrics_rejected",
                 "Samples that were received and not stored",
             ),
-            queries: add.metric("query_requests", "Queries over HTTP, by how they ended"),
-            query_duration: add.histograms(
-                "query_duration_seconds",
-                "Time that queries took, waiting included",
-                || Histogram::new(QUERY_BUCKETS),
-            ),
-            samples_read: add.metric(
-                "query_samples_read",
-                "Samples that queries read from the store",
-            ),
             queries_in_flight: add.metric("queries_in_flight", "Queries that are being evaluated"),
             queries_waiting: add.metric("queries_waiting", "Queries that wait for their turn"),
             feed: FeedMetrics::new(&mut add),
@@ -229,11 +232,63 @@ impl Default for Metrics {
             let messages = &metrics.feed.messages;
             messages.get_or_create(&direction.labels()).inc_by(0);
         }
-        for kind in ["instant", "range", "live"] {
+        metrics
+    }
+}
+
+impl QueryMetrics {
+    /// Counts a query that has ended.
+    pub(crate) fn observe(
+        &self,
+        kind: QueryKind,
+        result: &'static str,
+        took: Duration,
+        progress: Progress,
+    ) {
+        let kind = kind.as_str();
+        let labels = QueryLabels { kind, result };
+        self.queries.get_or_create(&labels).inc();
+        let histogram = self.duration.get_or_create(&QueryKindLabels { kind });
+        histogram.observe(took.as_secs_f64());
+        self.samples_read.inc_by(progress.samples_read);
+    }
+
+    /// Counts a limit that ended a query.
+    pub(crate) fn count_refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let queries = self.queries.clone();
+        let help = "Queries over HTTP and of rules, by how they ended";
+        registry.register("query_requests", help, queries);
+        let help = "Time that queries took, waiting included";
+        registry.register("query_duration_seconds", help, self.duration.clone());
+        let help = "Samples that queries read from the store";
+        registry.register("query_samples_read", help, self.samples_read.clone());
+        let help = "Queries that a limit ended, by the limit";
+        registry.register("query_refused", help, self.refused.clone());
+    }
+}
+
+impl Default for QueryMetrics {
+    fn default() -> Self {
+        let metrics = Self {
+            queries: Family::default(),
+            duration: Family::new_with_constructor(|| Histogram::new(QUERY_BUCKETS)),
+            samples_read: Counter::default(),
+            refused: Family::default(),
+        };
+        // A counter that exists from the start shows its first increase too.
+        for kind in ["instant", "range", "live", "rule"] {
             let result = "success";
+            let labels = QueryLabels { kind, result };
+            metrics.queries.get_or_create(&labels).inc_by(0);
+        }
+        for reason in REFUSALS {
             metrics
-                .queries
-                .get_or_create(&QueryLabels { kind, result })
+                .refused
+                .get_or_create(&ReasonLabels { reason })
                 .inc_by(0);
         }
         metrics
@@ -308,42 +363,6 @@ impl Adding<'_> {
         let family = Family::new_with_constructor(make);
         self.0.register(name, help, family.clone());
         family
-    }
-}
-
-/// A query that is being measured; one that is dropped before its end was canceled by its client.
-pub(crate) struct QueryObservation<'a> {
-    metrics: &'a Metrics,
-    clock: &'a dyn Clock,
-    kind: &'static str,
-    started: Duration,
-    result: &'static str,
-}
-
-impl QueryObservation<'_> {
-    /// Counts it as ended with `result`.
-    pub(crate) fn end(mut self, result: &'static str) {
-        self.result = result;
-    }
-}
-
-impl Drop for QueryObservation<'_> {
-    fn drop(&mut self) {
-        let Self {
-            metrics,
-            kind,
-            result,
-            ..
-        } = *self;
-        metrics
-            .queries
-            .get_or_create(&QueryLabels { kind, result })
-            .inc();
-        let took = self.clock.monotonic().saturating_sub(self.started);
-        let histogram = metrics
-            .query_duration
-            .get_or_create(&QueryKindLabels { kind });
-        histogram.observe(took.as_secs_f64());
     }
 }
 

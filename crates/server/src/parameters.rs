@@ -1,14 +1,17 @@
 //! A request's parameters, from its address and, if it is a form, from its body.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
 use model::Timestamp;
 
 use crate::body;
+use crate::compression::Coding;
 use crate::error::ApiError;
+use crate::running::Asker;
 use crate::server::Server;
 
 /// Parameters of one request; more are refused, since each costs memory beyond its bytes.
@@ -18,6 +21,8 @@ const PARAMETERS_MAX: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Parameters {
     pairs: Vec<(String, String)>,
+    coding: Coding,
+    asker: Asker,
 }
 
 impl Parameters {
@@ -26,7 +31,11 @@ impl Parameters {
     /// Errors: a body that is no form, or that cannot be read.
     pub(crate) async fn read(server: &Server, request: Request) -> Result<Self, ApiError> {
         let (head, stream) = request.into_parts();
-        let mut parameters = Self::default();
+        let mut parameters = Self {
+            coding: Coding::negotiate(&head.headers),
+            asker: asker(&head.headers, &head.extensions),
+            ..Self::default()
+        };
         if head.method == Method::POST || head.method == Method::PUT {
             let received = body::read(server, &head.headers, stream).await?;
             if !received.bytes().is_empty() {
@@ -36,6 +45,16 @@ impl Parameters {
         }
         parameters.extend(head.uri.query().unwrap_or("").as_bytes())?;
         Ok(parameters)
+    }
+
+    /// Who asks.
+    pub(crate) fn asker(&self) -> &Asker {
+        &self.asker
+    }
+
+    /// How the answer is to be compressed if it is written as it is sent.
+    pub(crate) fn coding(&self) -> Coding {
+        self.coding
     }
 
     /// The first value of a parameter; one that is empty counts as absent.
@@ -112,6 +131,18 @@ impl Parameters {
         }
         Ok(())
     }
+}
+
+/// The address that a connection comes from; each request on it has it among its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Who sends a request.
+pub(crate) fn asker(headers: &HeaderMap, extensions: &Extensions) -> Asker {
+    let address = extensions.get::<Peer>().map(|peer| peer.0.to_string());
+    let user_agent = headers.get(header::USER_AGENT);
+    let user_agent = user_agent.and_then(|value| value.to_str().ok());
+    Asker::client(address.unwrap_or_default(), user_agent.unwrap_or(""))
 }
 
 /// A part of the path that stands for a name.

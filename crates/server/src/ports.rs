@@ -1,5 +1,6 @@
 //! Through what the server reaches the rest of the house.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use model::{
 use rules::Group;
 use uptime::{History, Monitor, Outcome, State, Transition};
 
-use crate::Feed;
+use crate::{Feed, RunningQueries};
 
 /// Asks the journal of notifications for the newest entries that fit.
 ///
@@ -45,6 +46,8 @@ pub struct Ports {
     pub storage: Arc<dyn StorageAdmin>,
     /// What has just happened, for whoever follows it; what it is given belongs to the program.
     pub feed: Feed,
+    /// The queries that run, those of rules among them.
+    pub queries: RunningQueries,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What `/metrics` shows besides the server's own figures: host, store, collectors.
@@ -61,6 +64,8 @@ pub struct Ports {
     pub transitions: Transitions,
     /// The journal of notifications.
     pub notifications: Notifications,
+    /// How the program was started and configured.
+    pub status: Arc<dyn Fn() -> Status + Send + Sync>,
     /// The condition of each part of the program.
     pub health: Arc<dyn Fn() -> Vec<ComponentHealth> + Send + Sync>,
     /// Reads the configuration anew, on a thread that may block.
@@ -71,6 +76,27 @@ pub struct Ports {
     ///
     /// Errors: what is still missing.
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+}
+
+/// How the program was started and configured, for people; no secret is in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// When the program started.
+    pub started: Timestamp,
+    /// When its configuration was read the last time with success …
+    pub configured: Timestamp,
+    /// … and whether that was the last time at all.
+    pub is_last_configuration: bool,
+    /// Each setting and its value, by its place in the configuration.
+    pub settings: BTreeMap<String, String>,
+    /// The configuration as it is written; empty if there is none.
+    pub configuration: String,
+    /// The directory from which relative paths on the command line are taken.
+    pub directory: String,
+    /// The name of this machine.
+    pub host: String,
+    /// For how long samples are kept, or how many bytes of them.
+    pub retention: String,
 }
 
 /// A group of rules, and how long its last evaluation took.

@@ -3,12 +3,20 @@
 pub(crate) mod admin;
 pub(crate) mod buildinfo;
 pub(crate) mod exemplars;
+pub(crate) mod explain;
+pub(crate) mod features;
+pub(crate) mod federate;
 pub(crate) mod labels;
+mod list;
 pub(crate) mod metadata;
 pub(crate) mod query;
+pub(crate) mod read;
 mod result;
 mod rule;
 pub(crate) mod rules;
+mod stats;
+pub(crate) mod status;
+pub(crate) mod syntax;
 pub(crate) mod tsdb;
 mod unescape;
 pub(crate) mod write;
@@ -20,6 +28,9 @@ use crate::{answer, json};
 
 /// The beginning of a successful answer, up to its data.
 pub(crate) const SUCCESS: &str = r#"{"status":"success","data":"#;
+
+/// The type of nearly all answers.
+pub(crate) const JSON: &str = "application/json";
 
 /// What Prometheus says when a `limit` cut the answer.
 pub(crate) const TRUNCATED: &str = "results truncated due to limit";

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::Server;
 use crate::error::{ApiError, ErrorType};
 use crate::metrics::{InFlight, Metrics};
+use crate::running::RunningQuery;
 
 pub(crate) struct QueryGate {
     slots: Arc<Semaphore>,
@@ -29,6 +30,14 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Who waits for a query of the list.
+    fn of(running: &RunningQuery) -> Self {
+        Self {
+            interrupt: running.interrupt().clone(),
+            is_gone: Arc::default(),
+        }
+    }
+
     /// What an evaluation polls.
     pub(crate) fn interrupt(&self) -> &Interrupt {
         &self.interrupt
@@ -73,10 +82,48 @@ impl QueryGate {
         timeout: Duration,
         work: impl FnOnce(&Caller) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let caller = Caller::default();
+        self.pass(server, timeout, Caller::default(), work).await
+    }
+
+    /// The same for a query of the list, which can be ended from there, and which is told how it ended.
+    ///
+    /// Errors: as [`QueryGate::run`]; somebody ended it.
+    pub(crate) async fn run_query<T: Send + 'static>(
+        &self,
+        server: &Server,
+        timeout: Duration,
+        running: RunningQuery,
+        work: impl FnOnce(&Caller, &RunningQuery) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let inside = running.clone();
+        let work = move |caller: &Caller| {
+            inside.begin();
+            work(caller, &inside)
+        };
+        let _settled = SettleOnDrop(&running);
+        let passing = self.pass(server, timeout, Caller::of(&running), work);
+        let outcome = tokio::select! {
+            biased;
+            () = running.cancelled() => Err(cancelled()),
+            outcome = passing => outcome,
+        };
+        let result = outcome.as_ref().err();
+        running.end(result.map_or("success", ApiError::type_name));
+        outcome
+    }
+
+    async fn pass<T: Send + 'static>(
+        &self,
+        server: &Server,
+        timeout: Duration,
+        caller: Caller,
+        work: impl FnOnce(&Caller) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         let waits = LeaveOnDrop(caller.clone());
         let evaluation = async {
-            let slot = self.slot().await?;
+            let slot = self.slot().await.inspect_err(|_| {
+                server.running().metrics().count_refused("queue");
+            })?;
             let in_flight = InFlight::enter(&self.in_flight_gauge);
             let guarded = move || {
                 let _held = (slot, in_flight);
@@ -93,13 +140,19 @@ impl QueryGate {
         }
     }
 
+    /// Of so many threads those that each query can have.
+    pub(crate) fn threads_each(&self, threads: usize) -> usize {
+        let running = usize::try_from(self.in_flight_gauge.get()).unwrap_or(0);
+        (threads / running.max(1)).max(1)
+    }
+
     pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
             return Ok(slot);
         }
         let _place = Place::take(self).ok_or_else(|| {
             ApiError::unavailable(format!(
-                "{} queries run and {} wait already, try again later",
+                "{} queries run and {} wait already: try again later, or raise limits.concurrent_queries",
                 self.running_max, self.waiting_max
             ))
         })?;
@@ -113,8 +166,16 @@ pub(crate) fn timed_out(timeout: Duration) -> ApiError {
     let shown = model::duration::format(timeout);
     ApiError::new(
         ErrorType::Timeout,
-        format!("the query did not end within its timeout of {shown}"),
+        format!(
+            "the query did not end within its timeout of {shown}: ask for less, or raise query.timeout"
+        ),
     )
+}
+
+/// The answer to a query that somebody ended.
+fn cancelled() -> ApiError {
+    let message = "the query was canceled by a request to /api/v1/status/active_queries";
+    ApiError::new(ErrorType::Canceled, message)
 }
 
 /// A place in the queue.
@@ -140,6 +201,15 @@ impl<'a> Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.gate.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Counts the query when nobody waits for it any more.
+struct SettleOnDrop<'q>(&'q RunningQuery);
+
+impl Drop for SettleOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.settle();
     }
 }
 

@@ -5,13 +5,16 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use crate::error::{ApiError, ErrorType};
-use crate::prometheus::{admin, buildinfo, exemplars, labels, metadata, query, rules, tsdb, write};
+use crate::prometheus::{
+    admin, buildinfo, exemplars, explain, features, federate, labels, metadata, query, read, rules,
+    status, syntax, tsdb, write,
+};
 use crate::{
-    Server, answer, compression, docs, exposition, feed, guard, health, ingest, monitors,
-    notifications, observe, pages,
+    Server, active_queries, answer, compression, docs, exposition, feed, guard, health, ingest,
+    monitors, notifications, observe, pages,
 };
 
 /// All routes behind the layers that every request passes.
@@ -41,14 +44,38 @@ pub(crate) fn router(server: Server) -> Router {
             "/api/v1/query_exemplars",
             get(exemplars::exemplars).post(exemplars::exemplars),
         )
+        .route(
+            "/api/v1/format_query",
+            get(syntax::format).post(syntax::format),
+        )
+        .route(
+            "/api/v1/parse_query",
+            get(syntax::parse).post(syntax::parse),
+        )
+        .route(
+            "/api/v1/explain_query",
+            get(explain::explain).post(explain::explain),
+        )
+        .route("/api/v1/read", post(read::read))
+        .route("/federate", get(federate::federate))
         .route("/api/v1/metadata", get(metadata::metadata))
+        .route("/api/v1/features", get(features::features))
         .route("/api/v1/rules", get(rules::rules))
         .route("/api/v1/alerts", get(rules::alerts))
         .route("/api/v1/monitors", get(monitors::list))
         .route("/api/v1/monitors/{name}", get(monitors::one))
         .route("/api/v1/notifications", get(notifications::list))
         .route("/api/v1/status/buildinfo", get(buildinfo::buildinfo))
+        .route("/api/v1/status/runtimeinfo", get(status::runtime))
+        .route("/api/v1/status/flags", get(status::flags))
+        .route("/api/v1/status/config", get(status::config))
         .route("/api/v1/status/tsdb", get(tsdb::status))
+        .route("/api/v1/status/active_queries", get(active_queries::list))
+        .route(
+            "/api/v1/status/active_queries/{id}",
+            delete(active_queries::cancel),
+        )
+        .route("/api/v1/status/top_queries", get(active_queries::top))
         .route(
             "/api/v1/admin/tsdb/delete_series",
             post(admin::delete_series).put(admin::delete_series),

@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::guard::ExternalUrl;
 use crate::metrics::Metrics;
 use crate::query_gate::QueryGate;
-use crate::{Build, Config, Feed, Limits, Ports, body, connection, router};
+use crate::{Build, Config, Feed, Limits, Ports, RunningQueries, body, connection, router};
 
 /// The HTTP server; a clone is another handle on the same one.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ struct Shared {
 impl Server {
     /// A server that does not listen yet.
     pub fn new(ports: Ports, build: Build, config: Config) -> Self {
-        let metrics = Metrics::default();
+        let metrics = Metrics::new(ports.queries.metrics());
         Self {
             shared: Arc::new(Shared {
                 limits: ArcSwap::from_pointee(config.limits.clone()),
@@ -138,6 +138,11 @@ impl Server {
 
     pub(crate) fn descriptions(&self) -> &Descriptions {
         &self.shared.descriptions
+    }
+
+    /// The queries that run.
+    pub(crate) fn running(&self) -> &RunningQueries {
+        &self.shared.ports.queries
     }
 
     pub(crate) fn queries(&self) -> &QueryGate {

@@ -1,7 +1,9 @@
 //! The server behind its router, without sockets: a request goes in, status, headers and body come out.
 
+mod active_queries;
 mod admin;
 mod exposition;
+mod federate;
 mod feed;
 mod guard;
 mod health;
@@ -11,10 +13,12 @@ mod monitors;
 mod notifications;
 mod pages;
 mod query;
+mod read;
 mod routes;
 mod rules;
 mod socket;
 mod store;
+mod syntax;
 mod write;
 
 use std::sync::{Arc, Mutex};
@@ -29,7 +33,9 @@ use testkit::SimulatedClock;
 use tower::ServiceExt as _;
 use uptime::Transition;
 
-use crate::{Build, Config, Feed, Ports, RuleGroup, Server, WatchedMonitor};
+use crate::{
+    Build, Config, Feed, Ports, RuleGroup, RunningQueries, Server, Status, WatchedMonitor,
+};
 use store::Store;
 
 /// The moment at which the simulated clock stands.
@@ -96,6 +102,7 @@ impl Bench {
             source: store.clone(),
             storage: store.clone(),
             feed: Feed::new(config.feed.clone()),
+            queries: RunningQueries::new(clock.clone()),
             clock: clock.clone(),
             families: Arc::new(|| {
                 let mut load =
@@ -104,6 +111,16 @@ impl Bench {
                 vec![load]
             }),
             host: Arc::new(move || host.lock().unwrap().host.clone()),
+            status: Arc::new(|| Status {
+                started: Timestamp::from_millis(NOW - 60_000),
+                configured: Timestamp::from_millis(NOW - 30_000),
+                is_last_configuration: true,
+                settings: [("listen".to_owned(), "127.0.0.1:9595".to_owned())].into(),
+                configuration: "listen: \"127.0.0.1:9595\"\n".to_owned(),
+                directory: "/srv".to_owned(),
+                host: "vm".to_owned(),
+                retention: "30d".to_owned(),
+            }),
             health: Arc::new(move || health.lock().unwrap().health.clone()),
             ready: Arc::new(move || ready.lock().unwrap().ready.clone()),
             reload: Arc::new(move || reload.lock().unwrap().reload.clone()),

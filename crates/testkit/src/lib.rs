@@ -1,5 +1,5 @@
-//! What tests share and no release ships: simulated clock and disk, a naive store, contract suites, script runners,
-//! a mail server.
+//! What tests share and no release ships: simulated clock and disk, a naive store and a naive PromQL
+//! evaluator, contract suites, script runners, a mail server.
 
 mod certificate;
 mod clock;
@@ -7,6 +7,7 @@ pub mod contract;
 mod disk;
 pub mod disk_contract;
 mod memory_store;
+pub mod naive;
 pub mod promqltest;
 mod smtp;
 

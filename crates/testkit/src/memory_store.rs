@@ -81,6 +81,20 @@ impl MemoryStore {
         series.samples.insert(timestamp_ms, value);
     }
 
+    /// Puts a native histogram in, whatever its age, replacing one at the same time.
+    pub fn insert_histogram(&self, labels: &Labels, timestamp_ms: i64, histogram: Histogram) {
+        let mut content = self.write();
+        let series = content.series.entry(labels.clone()).or_default();
+        series.histograms.insert(timestamp_ms, histogram);
+    }
+
+    /// Notes since when a counter has counted that had a sample at a time; both in milliseconds.
+    pub fn insert_start(&self, labels: &Labels, timestamp_ms: i64, start_ms: i64) {
+        let mut content = self.write();
+        let series = content.series.entry(labels.clone()).or_default();
+        series.starts.insert(timestamp_ms, start_ms);
+    }
+
     /// Forgets everything.
     pub fn clear(&self) {
         *self.write() = Content::default();

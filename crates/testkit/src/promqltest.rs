@@ -1,9 +1,14 @@
 //! Runs scripts in Prometheus' test language against our PromQL engine.
 //!
 //! A script loads series and states what expressions give. Each instant statement is evaluated at its moment, once
-//! more as the middle step of a range query, and once more at other moments with its own moment pinned by `@`.
+//! more as the middle step of a range query, and both once more at other moments with its own moment pinned by `@`.
+//! Where one of these does not exist for a statement, the report says so.
 
 mod compare;
+mod expectations;
+mod literal;
+mod load;
+mod pinned;
 mod points;
 mod script;
 mod statement;
@@ -39,8 +44,10 @@ pub struct FileReport {
     pub file: String,
     /// How many statements passed.
     pub passed: usize,
-    /// The statements that did not.
+    /// The statements that did not, and what could not be loaded.
     pub failures: Vec<Failure>,
+    /// What could not be done with statements, whether they passed or not.
+    pub omissions: Vec<Omission>,
 }
 
 /// A statement that did not hold.
@@ -50,10 +57,17 @@ pub struct Failure {
     pub line: usize,
     /// The line itself.
     pub statement: String,
-    /// What came instead.
+    /// What was expected and what came instead.
     pub reason: String,
-    /// Whether native histograms are involved, which the engine does not know yet.
-    pub native_histograms: bool,
+}
+
+/// A way to evaluate a statement again that does not exist for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Omission {
+    /// The statement's line in the script.
+    pub line: usize,
+    /// Which way, and why it does not exist.
+    pub reason: String,
 }
 
 /// Runs all `*.test` files of a folder.

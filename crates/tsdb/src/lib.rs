@@ -23,6 +23,7 @@ mod error;
 mod examine;
 mod files;
 mod flush;
+mod for_rules;
 mod log;
 mod memtable;
 mod metrics;

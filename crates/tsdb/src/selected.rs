@@ -70,16 +70,16 @@ type Found = (Labels, Place);
 
 impl Shared {
     /// The series that fulfil all matchers of any of the selectors, with what lies from `start` to `end`, both
-    /// inclusive; without selectors all series.
+    /// inclusive; without selectors all series. What they take is reserved in `memory`.
     pub(crate) fn select(
         &self,
         selectors: &[Vec<Matcher>],
         start: i64,
         end: i64,
+        mut memory: Reservation,
     ) -> Result<Selected, SourceError> {
         let now = self.clock.now();
         let start = start.max(self.oldest(now));
-        let mut memory = self.budget.reservation();
         let (view, in_memory) = self.select_in_memory(selectors, start, end, &mut memory)?;
         let mut found = Vec::new();
         let mut deleted = Vec::with_capacity(view.blocks.len());
@@ -240,7 +240,7 @@ impl Shared {
             let view = self.view();
             if !view.tombstones.is_empty() {
                 // Which series are left must be looked at one by one.
-                return self.select(&[], start, end)?.into_words(of_labels);
+                return self.select(&[], start, end, memory)?.into_words(of_labels);
             }
             let mut present = RoaringBitmap::new();
             let mut all = false;
@@ -536,6 +536,10 @@ fn first_of_each<T>(all: &mut Vec<(i64, T)>) {
 impl SelectedSeries for Selected {
     fn len(&self) -> usize {
         self.series.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.memory.bytes()
     }
 
     fn labels(&self, index: usize) -> &Labels {

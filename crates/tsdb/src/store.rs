@@ -276,7 +276,12 @@ impl SeriesSource for Store {
     fn select(&self, selection: &Selection) -> Result<Box<dyn SelectedSeries>, SourceError> {
         let selectors = std::slice::from_ref(&selection.matchers);
         let (start, end) = (selection.start.as_millis(), selection.end.as_millis());
-        Ok(Box::new(self.shared.select(selectors, start, end)?))
+        Ok(Box::new(self.shared.select(
+            selectors,
+            start,
+            end,
+            self.shared.budget.reservation(),
+        )?))
     }
 
     fn series(&self, scope: &Scope) -> Result<Vec<Labels>, SourceError> {
@@ -332,7 +337,8 @@ impl SeriesSource for Store {
 impl Store {
     fn scoped(&self, scope: &Scope) -> Result<Selected, SourceError> {
         let (start, end) = (scope.start.as_millis(), scope.end.as_millis());
-        self.shared.select(&scope.selectors, start, end)
+        let memory = self.shared.budget.reservation();
+        self.shared.select(&scope.selectors, start, end, memory)
     }
 }
 

@@ -10,7 +10,7 @@ mod negotiate;
 mod parse;
 mod suffix;
 
-pub use encode::encode;
+pub use encode::{encode, push_sample, push_type};
 pub use parse::{Exposition, parse};
 
 use model::{MetricFamily, NAME};

@@ -63,15 +63,86 @@ fn not_finite(value: f64) -> &'static str {
     }
 }
 
+/// Appends a whole number of at least so many digits, at most 20, zeros before it where it has fewer. Each sample of an
+/// answer has some, and the formatting machinery of the standard library takes several times as long.
+pub fn push_whole(out: &mut String, mut number: u64, digits_min: usize) {
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    while number >= 100 {
+        start -= 2;
+        digits[start..start + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
+        number /= 100;
+    }
+    if number >= 10 {
+        start -= 2;
+        digits[start..start + 2].copy_from_slice(&PAIRS[number as usize]);
+    } else if number > 0 {
+        start -= 1;
+        digits[start] = b'0' + number as u8;
+    }
+    start = start.min(digits.len() - digits_min.min(digits.len()));
+    let text = std::str::from_utf8(&digits[start..]);
+    out.push_str(text.expect("invariant: digits are ASCII"));
+}
+
+/// The numbers below 100 in two digits.
+static PAIRS: [[u8; 2]; 100] = pairs();
+
+const fn pairs() -> [[u8; 2]; 100] {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+}
+
 fn push_plain(out: &mut String, value: f64) {
     // Most values are counts, and whole numbers are written much faster than fractions.
     let whole = value as i64;
-    let result = if whole as f64 == value && whole.unsigned_abs() < 1 << 53 && whole != 0 {
-        write!(out, "{whole}")
-    } else {
-        write!(out, "{value}")
-    };
-    result.expect("invariant: a string takes everything");
+    if whole as f64 == value && whole.unsigned_abs() < 1 << 53 && whole != 0 {
+        if whole < 0 {
+            out.push('-');
+        }
+        return push_whole(out, whole.unsigned_abs(), 1);
+    }
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value);
+    match text.split_once('e') {
+        None => out.push_str(text.strip_suffix(".0").unwrap_or(text)),
+        Some((mantissa, exponent)) => push_expanded(out, mantissa, exponent),
+    }
+}
+
+/// Appends a number without its exponent: the digits of the mantissa around a point that stands elsewhere.
+fn push_expanded(out: &mut String, mantissa: &str, exponent: &str) {
+    let digits = mantissa.strip_prefix('-').unwrap_or(mantissa);
+    if digits.len() < mantissa.len() {
+        out.push('-');
+    }
+    let (first, rest) = digits.split_once('.').unwrap_or((digits, ""));
+    let rest = rest
+        .strip_suffix('0')
+        .filter(|rest| rest.is_empty())
+        .unwrap_or(rest);
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let zeros = |out: &mut String, count: i32| out.extend((0..count).map(|_| '0'));
+    if exponent < 0 {
+        out.push_str("0.");
+        zeros(out, -exponent - 1);
+        out.push_str(first);
+        out.push_str(rest);
+        return;
+    }
+    let whole = rest.len().min(exponent as usize);
+    out.push_str(first);
+    out.push_str(&rest[..whole]);
+    zeros(out, exponent - whole as i32);
+    if whole < rest.len() {
+        out.push('.');
+        out.push_str(&rest[whole..]);
+    }
 }
 
 fn push_exponential(out: &mut String, value: f64) {
@@ -206,7 +277,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn whole_numbers_have_as_many_digits_as_asked() {
+        let written = |number, digits| {
+            let mut out = String::new();
+            push_whole(&mut out, number, digits);
+            out
+        };
+        assert_eq!(written(0, 1), "0");
+        assert_eq!(written(0, 3), "000");
+        assert_eq!(written(7, 3), "007");
+        assert_eq!(written(99, 1), "99");
+        assert_eq!(written(100, 1), "100");
+        assert_eq!(written(u64::MAX, 25), u64::MAX.to_string());
+    }
+
     proptest! {
+        #[test]
+        fn numbers_are_written_as_the_standard_library_does(bits: u64, number: u64, exponent in -7i32..22) {
+            let scaled = (bits >> 20) as f64 / 1e7 * 10f64.powi(exponent - 6);
+            for value in [scaled, -scaled, scaled.trunc(), f64::from_bits(bits)] {
+                if (1e-6..1e21).contains(&value.abs()) {
+                    prop_assert_eq!(written(push_json, value), format!("{value}"));
+                }
+            }
+            let mut out = String::new();
+            push_whole(&mut out, number, 1);
+            prop_assert_eq!(out, number.to_string());
+        }
+
         #[test]
         fn what_is_written_is_read_back(bits: u64) {
             let value = f64::from_bits(bits);

@@ -4,10 +4,13 @@
 //! that it is given, never panics, and names the place of what it refuses. What the model means is not decided
 //! here, only how it is written.
 
+pub mod chunk;
 pub mod exposition;
 pub mod float;
 pub mod json_ingest;
 mod problem;
+mod protobuf;
+pub mod remote_read;
 pub mod remote_write;
 pub mod time;
 

@@ -12,11 +12,10 @@
 //! ```
 
 mod decode;
-mod encode;
+pub(crate) mod encode;
 mod exemplar;
 mod histogram;
 mod key;
-mod protobuf;
 mod usual;
 
 use model::{Metadata, SampleBatch};

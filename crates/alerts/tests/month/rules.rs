@@ -10,6 +10,7 @@ use ::model::{Alert, Labels, Timestamp};
 use ::rules::{Environment, Group, GroupSnapshot, Rule};
 use definitions::{change, group, read};
 use model::{EXTERNAL_URL, GroupModel};
+use promql::VectorSample;
 use signals::Signals;
 
 use crate::random::Random;
@@ -91,11 +92,12 @@ impl Rules {
         };
         let mut samples = Vec::new();
         let mut evaluation = group.evaluate(at(now), &self.environment, &mut |appended| {
-            let bits = |(labels, sample): &(Labels, ::model::Sample)| {
+            let bits = |sample: &VectorSample| {
+                let value = sample.value.float().expect("no signal is a histogram");
                 (
-                    labels.clone(),
+                    sample.labels.clone(),
                     sample.timestamp.as_millis(),
-                    sample.value.to_bits(),
+                    value.to_bits(),
                 )
             };
             samples.extend(appended.iter().map(bits));
@@ -161,7 +163,7 @@ impl Rules {
             let expected = place.model.evaluate(now, &self.signals);
             let mut samples = Vec::new();
             let mut ended = group.end(at(now), &self.environment, &mut |appended| {
-                samples.extend(appended.iter().map(|(labels, _)| labels.clone()));
+                samples.extend(appended.iter().map(|sample| sample.labels.clone()));
             });
             samples.sort();
             let mut stale: Vec<Labels> = expected

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use catalog::{Catalog, Changes};
 use model::{Alert, Clock, SampleSink, SeriesSource, Timestamp};
 use rules::{Environment, Group, GroupDefinition, GroupSnapshot, RuleError};
-use server::{Feed, RuleGroup};
+use server::{Feed, RuleGroup, RunningQueries};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,7 @@ type Key = (String, String);
 #[derive(Clone)]
 pub(crate) struct Surroundings {
     pub(crate) source: Arc<dyn SeriesSource>,
+    pub(crate) queries: RunningQueries,
     pub(crate) sink: Arc<dyn SampleSink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Catalog,

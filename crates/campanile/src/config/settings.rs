@@ -129,7 +129,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Memory(|draft, limit| draft.config.limits.memory = limit),
         flag: None,
         meaning: "The memory to plan with: a share of the machine's or the container's, or a size. The store takes at most 60 % of it, \
-                  all queries together 20 %; what does not fit is refused ([how it is divided](operations.md#limits-and-memory)).",
+                  all queries together 24 %; what does not fit is refused ([how it is divided](operations.md#limits-and-memory)).",
     },
     Setting {
         path: "limits.active_series",
@@ -334,7 +334,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             draft.config.query.timeout = timeout;
         }),
         flag: None,
-        meaning: "How long a query may take.",
+        meaning: "How long a query may take, waiting for its turn included.",
     },
     Setting {
         path: "query.max_samples",
@@ -344,6 +344,42 @@ pub(super) const SETTINGS: &[Setting] = &[
         }),
         flag: None,
         meaning: "How many samples a query may hold in memory.",
+    },
+    Setting {
+        path: "query.max_series",
+        default: "5000000",
+        kind: Kind::Integer(0, 1_000_000_000, |draft, count| {
+            draft.config.query.max_series = count;
+        }),
+        flag: None,
+        meaning: "How many series a query may select, and hold in memory; 0 is no limit.",
+    },
+    Setting {
+        path: "query.max_memory",
+        default: "0",
+        kind: Kind::Size(0, PIB, |draft, bytes| {
+            draft.config.query.max_memory = bytes;
+        }),
+        flag: None,
+        meaning: "How much memory a query may take. 0 is as much as there is for all queries \
+                  ([how it is divided](operations.md#limits-and-memory)).",
+    },
+    Setting {
+        path: "query.experimental",
+        default: "false",
+        kind: Kind::Boolean(|draft, enabled| draft.config.query.experimental = enabled),
+        flag: None,
+        meaning: "Whether that of PromQL may be used which Prometheus calls experimental. Names of metrics are dropped at the end of \
+                  a query then, and start timestamps count.",
+    },
+    Setting {
+        path: "query.log_slower_than",
+        default: "10s",
+        kind: Kind::Duration(Duration::ZERO, HOUR, |draft, duration| {
+            draft.config.query.log_slower_than = duration;
+        }),
+        flag: None,
+        meaning: "Queries that take longer are logged with what they read and held; 0s logs none.",
     },
     Setting {
         path: "query.lookback_delta",
@@ -379,7 +415,6 @@ pub(super) const LATER: &[&str] = &[
     "statsd_listen",
     "auth.anonymous",
     "auth.jwt_secret_file",
-    "query.experimental",
 ];
 
 impl Setting {

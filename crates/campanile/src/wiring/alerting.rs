@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use catalog::Catalog;
 use collect::probe::{self, Prober};
 use model::{Alert, Clock, ComponentHealth, HealthState, MetricFamily, SampleSink, Timestamp};
-use server::{Feed, RuleGroup, WatchedMonitor};
+use server::{Feed, RuleGroup, RunningQueries, WatchedMonitor};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 use tsdb::Store;
@@ -46,6 +46,15 @@ pub(super) struct Loops {
     pub(super) routing: Part,
 }
 
+/// What the loops reach besides the catalog.
+#[derive(Clone, Copy)]
+pub(super) struct Reached<'r> {
+    pub(super) store: &'r Arc<Store>,
+    pub(super) sink: &'r Arc<dyn SampleSink>,
+    pub(super) feed: &'r Feed,
+    pub(super) queries: &'r RunningQueries,
+}
+
 impl Alerting {
     /// Goes on where the program left off.
     ///
@@ -54,11 +63,15 @@ impl Alerting {
         config: &Config,
         address: SocketAddr,
         clock: Arc<dyn Clock>,
-        store: &Arc<Store>,
-        sink: &Arc<dyn SampleSink>,
-        feed: &Feed,
+        reached: Reached<'_>,
         catalog: Catalog,
     ) -> anyhow::Result<(Self, Loops)> {
+        let Reached {
+            store,
+            sink,
+            feed,
+            queries,
+        } = reached;
         let metrics = Arc::new(AlertingMetrics::default());
         metrics.turns.begin(clock.monotonic());
         let prober = Prober::new(probe::Options::default(), clock.clone())
@@ -71,7 +84,8 @@ impl Alerting {
         )
         .await?;
         let around = evaluation::Surroundings {
-            source: store.clone(),
+            source: store.for_rules(),
+            queries: queries.clone(),
             sink: sink.clone(),
             clock: clock.clone(),
             catalog: catalog.clone(),

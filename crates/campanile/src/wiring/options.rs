@@ -13,8 +13,9 @@ use crate::config::{Config, LogLevel, MemoryLimit};
 /// What the store may take of the memory: series, samples that are not on disk yet, pages that were read.
 const STORE_SHARE_PERCENT: u64 = 60;
 
-/// What all questions together may take of the memory. The rest is for requests, the program itself and spare.
-const QUESTIONS_SHARE_PERCENT: u64 = 20;
+/// What all questions together may take of the memory; a quarter of it is for rules alone. The rest is for requests, the
+/// program itself and spare.
+const QUESTIONS_SHARE_PERCENT: u64 = 24;
 
 /// What the bodies of all requests together may take of the memory, as they were sent.
 const BODIES_SHARE_PERCENT: u64 = 6;
@@ -90,7 +91,11 @@ pub(super) fn limits(config: &Config) -> Limits {
         query_timeout: config.query.timeout,
         evaluation: promql::Limits {
             samples_max: size(config.query.max_samples),
+            series_max: size(config.query.max_series),
+            bytes_max: size(config.query.max_memory),
             lookback_delta: config.query.lookback_delta,
+            experimental: config.query.experimental,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
             ..promql::Limits::default()
         },
     }

@@ -175,6 +175,17 @@ pub(crate) fn send(
     headers: &[(&str, &str)],
     body: Vec<u8>,
 ) -> (u16, String) {
+    let (status, body) = send_for_bytes(method, url, headers, body);
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+/// As [`send`], for a body that is no text.
+pub(crate) fn send_for_bytes(
+    method: reqwest::Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> (u16, Vec<u8>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -188,10 +199,11 @@ pub(crate) fn send(
             request = request.header(*name, *value);
         }
         let Ok(response) = request.send().await else {
-            return (0, String::new());
+            return (0, Vec::new());
         };
         let status = response.status().as_u16();
-        (status, response.text().await.unwrap_or_default())
+        let body = response.bytes().await.unwrap_or_default();
+        (status, body.to_vec())
     })
 }
 

@@ -94,12 +94,14 @@ impl OurServer {
     fn start(rules: &Path) -> Self {
         let store = Arc::new(MemoryStore::new(Duration::MAX));
         let groups = evaluated(rules, &store);
+        let clock = Arc::new(SimulatedClock::new(Timestamp::from_millis(0)));
         let ports = Ports {
             sink: store.clone(),
             source: store.clone(),
             storage: store,
             feed: server::Feed::default(),
-            clock: Arc::new(SimulatedClock::new(Timestamp::from_millis(0))),
+            queries: server::RunningQueries::new(clock.clone()),
+            clock,
             families: Arc::new(Vec::new),
             host: Arc::new(|| None),
             rules: Arc::new(move || groups.clone()),
@@ -107,6 +109,7 @@ impl OurServer {
             monitors: Arc::new(Vec::new),
             transitions: Arc::new(|_, _| Box::pin(async { Ok(Vec::new()) })),
             notifications: Arc::new(|_| Box::pin(async { Ok(Vec::new()) })),
+            status: Arc::new(server::Status::default),
             health: Arc::new(Vec::new),
             reload: Arc::new(|| Ok(())),
             ready: Arc::new(|| Ok(())),

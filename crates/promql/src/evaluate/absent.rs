@@ -3,54 +3,51 @@
 use model::{Labels, LabelsBuilder, MatchKind, NAME};
 
 use super::Evaluation;
-use super::column::{ABSENT, Column, Steps, is_present};
+use super::column::{ABSENT, Column};
 use crate::EvalError;
 use crate::ast::{Expr, ExprKind};
+use crate::plan::Node;
 
 impl Evaluation<'_> {
-    pub(super) fn absent(&self, argument: &Expr, steps: Steps) -> Result<Vec<Column>, EvalError> {
-        let mut values = vec![1.0; steps.count];
-        self.stream(argument, steps, &mut |column| {
-            for (absent, value) in values.iter_mut().zip(&column.values) {
-                if is_present(*value) {
+    pub(super) fn absent(&self, node: &Node<'_>) -> Result<Vec<Column>, EvalError> {
+        let mut values = vec![1.0; node.steps.count];
+        self.stream(&node.inputs[0], &mut |column| {
+            for (step, absent) in values.iter_mut().enumerate() {
+                if column.is_present_at(step) {
                     *absent = ABSENT;
                 }
             }
             Ok(())
         })?;
-        Ok(absent_column(argument, values))
+        let labels = absent_labels(node.inputs[0].expr);
+        Ok(vec![Column::floats(labels, values)])
     }
 
-    pub(super) fn absent_over_time(
-        &self,
-        argument: &Expr,
-        steps: Steps,
-    ) -> Result<Vec<Column>, EvalError> {
-        let mut values = vec![1.0; steps.count];
-        let windows = self.windows(argument, steps)?;
-        self.stream_ranges(argument, steps, &mut |_, samples| {
-            for window in windows.over(&samples.timestamps) {
+    pub(super) fn absent_over_time(&self, node: &Node<'_>) -> Result<Vec<Column>, EvalError> {
+        let range = &node.inputs[0];
+        let mut values = vec![1.0; node.steps.count];
+        let Some(windows) = range.windows else {
+            return Err(super::wrong_type(range.expr));
+        };
+        let ranges = self.ranges(range, false, super::range::extension(range.expr))?;
+        let mut scratch = self.scratch();
+        for index in 0..ranges.len {
+            if (ranges.samples)(index, &mut scratch)?.is_none() {
+                continue;
+            }
+            let samples = &scratch.samples;
+            for (window, _) in windows.over_both(&samples.floats.timestamps, &samples.histograms) {
                 values[window.step] = ABSENT;
             }
-            Ok(())
-        })?;
-        Ok(absent_column(argument, values))
-    }
-}
-
-fn absent_column(argument: &Expr, values: Vec<f64>) -> Vec<Column> {
-    let labels = absent_labels(argument);
-    let column = Column { labels, values };
-    if column.has_values() {
-        vec![column]
-    } else {
-        Vec::new()
+        }
+        let labels = absent_labels(range.expr);
+        Ok(vec![Column::floats(labels, values)])
     }
 }
 
 /// The labels that a selector demands; one that is demanded twice or in another way is left out.
 fn absent_labels(argument: &Expr) -> Labels {
-    let matchers = match &argument.unwrapped().kind {
+    let matchers = match &argument.kind {
         ExprKind::VectorSelector(selector) | ExprKind::MatrixSelector { selector, .. } => {
             &selector.matchers[..]
         }

@@ -1,12 +1,20 @@
 //! Operators on values: signs, two scalars, and a vector with a scalar.
 
-use super::column::{ABSENT, is_present};
-use super::{Emit, Evaluation, Scalars, Steps};
+use std::sync::Arc;
+
+use model::CounterReset;
+
+use super::calls::Kind;
+use super::column::{ABSENT, Column, Point, is_present};
+use super::noting::{Noting, Operation};
+use super::pipeline::Pipeline;
+use super::{Evaluation, Scalars};
 use crate::ast::{
     Aggregate, AggregateOperator, Binary, BinaryOperator, Expr, ExprKind, UnaryOperator,
 };
 use crate::function::ValueType;
-use crate::{EvalError, Span};
+use crate::plan::Node;
+use crate::{EvalError, FloatHistogram};
 
 /// The value of an operator that computes one.
 pub(super) fn arithmetic(operator: BinaryOperator, left: f64, right: f64) -> f64 {
@@ -48,9 +56,110 @@ pub(super) fn combined(binary: &Binary, left: f64, right: f64, kept: f64) -> f64
     }
 }
 
+/// What becomes of two values of which at least one is a histogram, or of anything under a trim operator.
+///
+/// None if they do not go together, which is noted at the operator's place.
+pub(super) fn combined_points(
+    binary: &Binary,
+    left: &Point,
+    right: &Point,
+    kept: &Point,
+    noting: &Noting<'_>,
+) -> Option<Point> {
+    let operator = binary.operator;
+    let incompatible = || {
+        let kind = |point: &Point| match point {
+            Point::Float(_) => "float",
+            Point::Histogram(_) => "histogram",
+        };
+        let (name, left, right) = (operator.as_str(), kind(left), kind(right));
+        noting.inform(&format!(
+            "incompatible sample types encountered for binary operator {}: {left} {name} {right}",
+            model::quoted(name)
+        ));
+        None
+    };
+    let scaled = |histogram: &FloatHistogram, scale: &dyn Fn(&mut FloatHistogram)| {
+        let mut result = histogram.clone();
+        scale(&mut result);
+        result.compact(0);
+        Some(Point::Histogram(Arc::new(result)))
+    };
+    match (left, right) {
+        (Point::Float(one), Point::Float(other)) if !operator.is_trim() => {
+            let Point::Float(kept) = kept else {
+                return None;
+            };
+            let value = combined(binary, *one, *other, *kept);
+            is_present(value).then_some(Point::Float(value))
+        }
+        (Point::Float(factor), Point::Histogram(histogram))
+            if operator == BinaryOperator::Multiply =>
+        {
+            scaled(histogram, &|result| result.mul(*factor))
+        }
+        (Point::Histogram(histogram), Point::Float(value)) => match operator {
+            BinaryOperator::Multiply => scaled(histogram, &|result| result.mul(*value)),
+            BinaryOperator::Divide => scaled(histogram, &|result| result.div(*value)),
+            BinaryOperator::TrimUpper => scaled(histogram, &|result| result.trim_upper(*value)),
+            BinaryOperator::TrimLower => scaled(histogram, &|result| result.trim_lower(*value)),
+            _ => incompatible(),
+        },
+        (Point::Histogram(one), Point::Histogram(other)) => match operator {
+            BinaryOperator::Add | BinaryOperator::Subtract => {
+                let result = added(operator, one, other, noting)?;
+                Some(Point::Histogram(Arc::new(result)))
+            }
+            BinaryOperator::Equal | BinaryOperator::NotEqual => {
+                let holds = one.equals(other) == (operator == BinaryOperator::Equal);
+                match (binary.return_bool, holds) {
+                    (true, _) => Some(Point::Float(f64::from(u8::from(holds)))),
+                    (false, true) => Some(kept.clone()),
+                    (false, false) => None,
+                }
+            }
+            _ => incompatible(),
+        },
+        _ => incompatible(),
+    }
+}
+
+/// The sum or difference of two histograms.
+fn added(
+    operator: BinaryOperator,
+    one: &FloatHistogram,
+    other: &FloatHistogram,
+    noting: &Noting<'_>,
+) -> Option<FloatHistogram> {
+    let mut result = one.clone();
+    let (done, operation) = match operator {
+        BinaryOperator::Add => (result.add(other), Operation::Addition),
+        _ => (result.sub(other), Operation::Subtraction),
+    };
+    let Ok(combined) = done else {
+        noting.warn(&format!(
+            "incompatible bucket layout encountered for binary operator {}",
+            operator.as_str()
+        ));
+        return None;
+    };
+    if combined.resets_collide {
+        noting.resets_collide(operation);
+    }
+    if combined.bounds_reconciled {
+        noting.bounds_reconciled(operation);
+    }
+    if operator == BinaryOperator::Subtract {
+        result.reset = CounterReset::Gauge;
+    }
+    result.compact(0);
+    Some(result)
+}
+
 /// Whether the result is another quantity, so that the metric's name no longer fits.
 pub(super) fn drops_name(binary: &Binary) -> bool {
-    !binary.operator.is_comparison() || binary.return_bool
+    let keeps = binary.operator.is_comparison() || binary.operator.is_trim();
+    !keeps || binary.return_bool
 }
 
 /// Gives the values a sign.
@@ -74,7 +183,7 @@ pub(super) fn is_unique_without_name(expr: &Expr) -> bool {
             selector.matchers.iter().any(pins)
         }
         ExprKind::Subquery(subquery) => is_unique_without_name(&subquery.expr),
-        ExprKind::Call(call) => super::calls::drops_name(call),
+        ExprKind::Call(call) => !super::calls::keeps_name(call.function.name),
         ExprKind::Aggregate(aggregate) => drops_name_by_grouping(aggregate),
         ExprKind::Binary(_) | ExprKind::Number(_) | ExprKind::String(_) => false,
     }
@@ -94,15 +203,15 @@ fn drops_name_by_grouping(aggregate: &Aggregate) -> bool {
     !selects && (aggregate.grouping.without || !named)
 }
 
-impl Evaluation<'_> {
+impl<'a> Evaluation<'a> {
     /// The value of an operator between scalars at each step.
-    pub(super) fn scalar_binary(
-        &self,
+    pub(super) fn scalar_binary<'p>(
+        &'p self,
         binary: &Binary,
-        steps: Steps,
-    ) -> Result<Scalars<'_>, EvalError> {
-        let mut left = self.scalar(&binary.left, steps)?;
-        let right = self.scalar(&binary.right, steps)?;
+        node: &Node<'_>,
+    ) -> Result<Scalars<'p>, EvalError> {
+        let mut left = self.scalar(&node.inputs[0])?;
+        let right = self.scalar(&node.inputs[1])?;
         for (left, right) in left.iter_mut().zip(&*right) {
             *left = combined(binary, *left, *right, *left);
         }
@@ -110,58 +219,75 @@ impl Evaluation<'_> {
     }
 
     /// An operator between a vector and a scalar, in either order.
-    pub(super) fn stream_with_scalar(
-        &self,
-        binary: &Binary,
-        span: Span,
-        steps: Steps,
-        emit: &mut Emit<'_>,
-    ) -> Result<(), EvalError> {
+    pub(super) fn with_scalar<'p>(
+        &'p self,
+        binary: &'p Binary,
+        node: &'p Node<'_>,
+    ) -> Result<Pipeline<'p>, EvalError> {
         let vector_left = binary.left.value_type() == ValueType::Vector;
-        let (vector, scalar) = if vector_left {
-            (&binary.left, &binary.right)
-        } else {
-            (&binary.right, &binary.left)
+        let (vector, scalar) = match vector_left {
+            true => (&node.inputs[0], &node.inputs[1]),
+            false => (&node.inputs[1], &node.inputs[0]),
         };
-        let scalars = self.scalar(scalar, steps)?;
-        let compute = |values: &mut [f64]| {
-            for (value, scalar) in values.iter_mut().zip(&*scalars) {
-                if !is_present(*value) {
-                    continue;
+        let scalars = self.scalar(scalar)?;
+        let compute = move |mut column: Column| {
+            if column.histograms.is_none() && !binary.operator.is_trim() {
+                for (value, scalar) in column.values.iter_mut().zip(&*scalars) {
+                    if !is_present(*value) {
+                        continue;
+                    }
+                    let (left, right) = if vector_left {
+                        (*value, *scalar)
+                    } else {
+                        (*scalar, *value)
+                    };
+                    *value = combined(binary, left, right, *value);
                 }
-                let (left, right) = if vector_left {
-                    (*value, *scalar)
-                } else {
-                    (*scalar, *value)
-                };
-                *value = combined(binary, left, right, *value);
+                return column;
             }
+            let noting = self.noting(node.span(), "");
+            for (step, scalar) in scalars.iter().enumerate() {
+                let Some(point) = column.point(step) else {
+                    continue;
+                };
+                let scalar = Point::Float(*scalar);
+                let result = match vector_left {
+                    true => combined_points(binary, &point, &scalar, &point, &noting),
+                    false => combined_points(binary, &scalar, &point, &point, &noting),
+                };
+                column.set(step, result);
+            }
+            column
         };
         if drops_name(binary) {
-            return self.stream_unnamed(vector, span, steps, &compute, emit);
+            return self.unnamed_pipeline(node, vector, compute, Kind::Any);
         }
-        self.stream(vector, steps, &mut |mut column| {
-            compute(&mut column.values);
-            if column.has_values() {
-                emit(column)?;
+        Ok(self.pipeline(vector)?.map(move |column| {
+            let column = compute(column).tidied();
+            if !column.has_values() {
+                return Ok(None);
             }
-            Ok(())
-        })
+            self.count(node, &column);
+            Ok(Some(column))
+        }))
     }
 
     /// A vector with a sign.
-    pub(super) fn stream_signed(
-        &self,
+    pub(super) fn signed<'p>(
+        &'p self,
         operator: UnaryOperator,
-        operand: &Expr,
-        span: Span,
-        steps: Steps,
-        emit: &mut Emit<'_>,
-    ) -> Result<(), EvalError> {
+        node: &'p Node<'_>,
+    ) -> Result<Pipeline<'p>, EvalError> {
         if operator == UnaryOperator::Plus {
-            return self.stream(operand, steps, emit);
+            return self.pipeline(&node.inputs[0]);
         }
-        let negate = |values: &mut [f64]| apply_sign(operator, values);
-        self.stream_unnamed(operand, span, steps, &negate, emit)
+        let negate = move |mut column: Column| {
+            apply_sign(operator, &mut column.values);
+            for histogram in column.histograms.iter_mut().flatten().flatten() {
+                Arc::make_mut(histogram).mul(-1.0);
+            }
+            column
+        };
+        self.unnamed_pipeline(node, &node.inputs[0], negate, Kind::Any)
     }
 }

@@ -8,42 +8,44 @@ use std::collections::HashMap;
 
 use model::{Labels, LabelsBuilder, NAME};
 
-use super::Evaluation;
-use super::binary::{combined, drops_name};
-use super::column::{ABSENT, Column, Steps, is_present, merge};
+use super::binary::{combined, combined_points, drops_name};
+use super::column::{ABSENT, Column, Point, is_present, merge, without_name};
+use super::noting::Noting;
+use super::{Columns, Evaluation};
 use crate::ast::{Binary, BinaryOperator, Cardinality, VectorMatching};
-use crate::{EvalError, Span};
+use crate::plan::{Node, Steps};
+use crate::{EvalError, Interrupt, Span};
 
 impl Evaluation<'_> {
     /// The value of an operator between two instant vectors, and of the chain that it ends.
     pub(super) fn match_vectors(
         &self,
         binary: &Binary,
-        span: Span,
-        steps: Steps,
+        node: &Node<'_>,
     ) -> Result<Vec<Column>, EvalError> {
         let mut chain = binary.chain();
         chain.reverse();
-        let mut left = self.vector(&chain[0].left, steps)?;
+        let mut left = self.vector(&node.inputs[0])?;
         for (index, binary) in chain.iter().enumerate() {
             // The next operator holds this one as its left operand, and so knows its place.
-            let span = chain.get(index + 1).map_or(span, |next| next.left.span);
-            let right = self.vector(&binary.right, steps)?;
-            let operands = left.len() + right.len();
-            left = if binary.operator.is_set() {
-                merge(set_operation(binary, left, right, steps), span)?
+            let next = chain.get(index + 1);
+            let span = next.map_or(node.span(), |next| next.left.unwrapped().span);
+            let right = self.vector(&node.inputs[index + 1])?;
+            let joined = if binary.operator.is_set() {
+                merge(
+                    set_operation(binary, left.list, right.list, node.steps, self.interrupt)?,
+                    span,
+                    self.interrupt,
+                )?
             } else {
-                self.join(binary, span, steps, &left, &right)?
+                self.join(binary, span, node.steps, &left.list, &right.list)?
             };
-            self.budget
-                .release(operands, operands.saturating_mul(steps.count));
-            // The caller holds the last result.
-            if index + 1 < chain.len() {
-                let count = left.len();
-                self.budget.hold(count, count.saturating_mul(steps.count))?;
-            }
+            drop((left.held, right.held));
+            let mut held = self.budget.nothing();
+            held.add(joined.len(), joined.iter().map(Column::weight).sum())?;
+            left = Columns { list: joined, held };
         }
-        Ok(left)
+        Ok(left.list)
     }
 
     fn join(
@@ -54,41 +56,81 @@ impl Evaluation<'_> {
         left: &[Column],
         right: &[Column],
     ) -> Result<Vec<Column>, EvalError> {
-        let swapped = binary.matching.cardinality == Cardinality::OneToMany;
+        let matching = &binary.matching;
+        let swapped = matching.cardinality == Cardinality::OneToMany;
         let (many, one) = if swapped {
             (right, left)
         } else {
             (left, right)
         };
-        let ones = Signatures::new(&binary.matching, one);
-        let manys = Signatures::new(&binary.matching, many);
+        let fill = |number: Option<crate::Number>| number.map(|number| number.0);
+        let (fill_left, fill_right) = (fill(matching.fill.left), fill(matching.fill.right));
+        let (fill_many, fill_one) = if swapped {
+            (fill_right, fill_left)
+        } else {
+            (fill_left, fill_right)
+        };
+        let ones = Signatures::new(matching, one, self.interrupt)?;
+        let manys = Signatures::new(matching, many, self.interrupt)?;
         check_one_side(&ones, many, steps, swapped, span)?;
 
+        let noting = self.noting(span, "");
         let mut result = Joined::new(span);
-        let mut held = 0usize;
-        for (signature, many) in &manys.groups {
-            let Some(ones) = ones.find(signature) else {
-                continue;
-            };
+        let mut held = self.budget.nothing();
+        let mut met = |result: &mut Joined, signature, many: &[&Column], ones: &[&Column]| {
             self.interrupt.poll()?;
+            let filled_one = fill_one.map(|value| filled(signature, value, steps, ones, many));
+            let filled_many = fill_many.map(|value| filled(signature, value, steps, many, ones));
             result.start_group(steps, many.len());
-            for many in many {
-                for one in ones {
-                    self.budget.hold(1, steps.count)?;
-                    held += 1;
+            for many in many.iter().copied().chain(&filled_many) {
+                for one in ones.iter().copied().chain(&filled_one) {
+                    held.add(1, steps.count)?;
                     self.interrupt.poll()?;
-                    if binary.matching.cardinality == Cardinality::OneToOne {
+                    let mut column = pair(binary, swapped, many, one, &noting);
+                    if matching.cardinality == Cardinality::OneToOne {
                         result.take(many, one)?;
                     }
-                    let values = pair_values(binary, swapped, many, one);
-                    let labels = result_labels(binary, &many.labels, &one.labels);
-                    result.add(Column { labels, values })?;
+                    column.labels =
+                        result_labels(binary, &many.labels, &one.labels, self.drops_names_late());
+                    // Whether a name was to go is forgotten: a filter gives it back, as in Prometheus.
+                    column.drop_name = binary.return_bool && self.drops_names_late();
+                    result.add(column)?;
+                }
+            }
+            Ok::<_, EvalError>(())
+        };
+        for (signature, many) in &manys.groups {
+            let ones = ones.find(signature).unwrap_or(&[]);
+            if !ones.is_empty() || fill_one.is_some() {
+                met(&mut result, signature, many, ones)?;
+            }
+        }
+        if fill_many.is_some() {
+            for (signature, ones) in &ones.groups {
+                if manys.find(signature).is_none() {
+                    met(&mut result, signature, &[], ones)?;
                 }
             }
         }
-        self.budget.release(held, held.saturating_mul(steps.count));
-        merge(result.columns, span)
+        merge(result.columns, span, self.interrupt)
     }
+}
+
+/// What stands for series that are missing on a side, at the steps at which it has none and the other side has one.
+fn filled(
+    signature: &Labels,
+    value: f64,
+    steps: Steps,
+    side: &[&Column],
+    other: &[&Column],
+) -> Column {
+    let any = |columns: &[&Column], step| columns.iter().any(|column| column.is_present_at(step));
+    let missing = |step: &usize| !any(side, *step) && any(other, *step);
+    let mut column = Column::absent(signature.clone(), steps.count);
+    for step in (0..steps.count).filter(missing) {
+        column.values[step] = value;
+    }
+    column
 }
 
 /// Columns by signature, in the order of their first occurrence.
@@ -98,12 +140,17 @@ struct Signatures<'c> {
 }
 
 impl<'c> Signatures<'c> {
-    fn new(matching: &VectorMatching, columns: &'c [Column]) -> Self {
+    fn new(
+        matching: &VectorMatching,
+        columns: &'c [Column],
+        interrupt: &Interrupt,
+    ) -> Result<Self, EvalError> {
         let mut signatures = Self {
             places: HashMap::with_capacity(columns.len()),
             groups: Vec::with_capacity(columns.len()),
         };
         for column in columns {
+            interrupt.poll()?;
             let signature = signature(matching, &column.labels);
             let next = signatures.groups.len();
             let place = *signatures.places.entry(signature.clone()).or_insert(next);
@@ -112,7 +159,7 @@ impl<'c> Signatures<'c> {
             }
             signatures.groups[place].1.push(column);
         }
-        signatures
+        Ok(signatures)
     }
 
     fn find(&self, signature: &Labels) -> Option<&[&'c Column]> {
@@ -141,13 +188,11 @@ fn check_one_side(
 ) -> Result<(), EvalError> {
     for (signature, columns) in ones.groups.iter().filter(|(_, columns)| columns.len() > 1) {
         for step in 0..steps.count {
-            let mut present = columns
-                .iter()
-                .filter(|column| is_present(column.values[step]));
+            let mut present = columns.iter().filter(|column| column.is_present_at(step));
             let (Some(first), Some(second)) = (present.next(), present.next()) else {
                 continue;
             };
-            if !many.iter().any(|column| is_present(column.values[step])) {
+            if !many.iter().any(|column| column.is_present_at(step)) {
                 continue;
             }
             let side = if swapped { "left" } else { "right" };
@@ -210,7 +255,7 @@ impl Joined {
             return Ok(());
         }
         for (step, taken) in self.taken.iter_mut().enumerate() {
-            let meet = is_present(many.values[step]) && is_present(one.values[step]);
+            let meet = many.is_present_at(step) && one.is_present_at(step);
             if meet && *taken {
                 return Err(EvalError::execution(
                     self.span,
@@ -228,8 +273,9 @@ impl Joined {
         }
         if self.several {
             let meet = |other: &usize| {
-                let mut pairs = self.columns[*other].values.iter().zip(&column.values);
-                pairs.any(|(a, b)| is_present(*a) && is_present(*b))
+                let other = &self.columns[*other];
+                (0..column.values.len())
+                    .any(|step| other.is_present_at(step) && column.is_present_at(step))
             };
             let same = self.group.entry(column.labels.clone()).or_default();
             if same.iter().any(meet) {
@@ -245,31 +291,57 @@ impl Joined {
     }
 }
 
-fn pair_values(binary: &Binary, swapped: bool, many: &Column, one: &Column) -> Vec<f64> {
-    let mut values = many.values.clone();
-    for (many, one) in values.iter_mut().zip(&one.values) {
-        if !is_present(*many) || !is_present(*one) {
-            *many = ABSENT;
-            continue;
+/// What comes of two series, without labels.
+fn pair(
+    binary: &Binary,
+    swapped: bool,
+    many: &Column,
+    one: &Column,
+    noting: &Noting<'_>,
+) -> Column {
+    let floats_only = many.histograms.is_none() && one.histograms.is_none();
+    if floats_only && !binary.operator.is_trim() {
+        let mut values = many.values.clone();
+        for (many, one) in values.iter_mut().zip(&one.values) {
+            if !is_present(*many) || !is_present(*one) {
+                *many = ABSENT;
+                continue;
+            }
+            let (left, right) = if swapped {
+                (*one, *many)
+            } else {
+                (*many, *one)
+            };
+            *many = combined(binary, left, right, left);
         }
-        let (left, right) = if swapped {
-            (*one, *many)
-        } else {
-            (*many, *one)
-        };
-        *many = combined(binary, left, right, left);
+        return Column::floats(Labels::empty(), values);
     }
-    values
+    let mut column = Column::absent(Labels::empty(), many.values.len());
+    for step in 0..many.values.len() {
+        let (Some(many), Some(one)) = (many.point(step), one.point(step)) else {
+            continue;
+        };
+        let (left, right): (Point, Point) = if swapped { (one, many) } else { (many, one) };
+        column.set(step, combined_points(binary, &left, &right, &left, noting));
+    }
+    column.tidied()
 }
 
-fn result_labels(binary: &Binary, many: &Labels, one: &Labels) -> Labels {
+fn result_labels(binary: &Binary, many: &Labels, one: &Labels, names_late: bool) -> Labels {
     let matching = &binary.matching;
-    let unnamed = drops_name(binary);
+    // Arithmetic drops the name at once even where others drop it at the end; it is the only one.
+    let at_once = drops_name(binary) && !binary.operator.is_comparison();
+    let kept = match at_once || drops_name(binary) && !names_late {
+        true => without_name(many),
+        false => many.clone(),
+    };
     let listed = |name: &str| matching.labels.iter().any(|label| label == name);
     if matching.cardinality == Cardinality::OneToOne {
-        return many.filtered(|name| listed(name) == matching.on && !(unnamed && name == NAME));
+        if matching.labels.is_empty() && !matching.on {
+            return kept;
+        }
+        return kept.filtered(|name| listed(name) == matching.on);
     }
-    let kept = many.filtered(|name| !(unnamed && name == NAME));
     if matching.include.is_empty() {
         return kept;
     }
@@ -290,39 +362,42 @@ fn set_operation(
     left: Vec<Column>,
     right: Vec<Column>,
     steps: Steps,
-) -> Vec<Column> {
+    interrupt: &Interrupt,
+) -> Result<Vec<Column>, EvalError> {
     let matching = &binary.matching;
     // At which steps a side has any series of a signature.
     let presence = |columns: &[Column]| {
         let mut present: HashMap<Labels, Vec<bool>> = HashMap::with_capacity(columns.len());
         for column in columns {
+            interrupt.poll()?;
             let signature = signature(matching, &column.labels);
             let entry = present
                 .entry(signature)
                 .or_insert_with(|| vec![false; steps.count]);
-            for (present, value) in entry.iter_mut().zip(&column.values) {
-                *present |= is_present(*value);
+            for (step, present) in entry.iter_mut().enumerate() {
+                *present |= column.is_present_at(step);
             }
         }
-        present
+        Ok::<_, EvalError>(present)
     };
     let masked = |mut columns: Vec<Column>, other: &HashMap<Labels, Vec<bool>>, wanted: bool| {
         for column in &mut columns {
+            interrupt.poll()?;
             let other = other.get(&signature(matching, &column.labels));
-            for (step, value) in column.values.iter_mut().enumerate() {
+            for step in 0..column.values.len() {
                 if other.is_some_and(|other| other[step]) != wanted {
-                    *value = ABSENT;
+                    column.set(step, None);
                 }
             }
         }
-        columns
+        Ok(columns)
     };
     match binary.operator {
-        BinaryOperator::And => masked(left, &presence(&right), true),
-        BinaryOperator::Unless => masked(left, &presence(&right), false),
+        BinaryOperator::And => masked(left, &presence(&right)?, true),
+        BinaryOperator::Unless => masked(left, &presence(&right)?, false),
         _ => {
-            let right = masked(right, &presence(&left), false);
-            left.into_iter().chain(right).collect()
+            let right = masked(right, &presence(&left)?, false)?;
+            Ok(left.into_iter().chain(right).collect())
         }
     }
 }

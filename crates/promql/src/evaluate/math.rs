@@ -44,11 +44,28 @@ fn clamp(value: f64, min: f64, max: f64) -> f64 {
     if max < min {
         return ABSENT;
     }
-    // Unlike `f64::min`, a NaN on either side makes the result NaN.
-    if value.is_nan() || min.is_nan() || max.is_nan() {
+    larger(min, smaller(max, value))
+}
+
+/// As Go has it: an infinity that nothing exceeds wins over NaN, NaN over all else.
+fn larger(one: f64, other: f64) -> f64 {
+    if one == f64::INFINITY || other == f64::INFINITY {
+        return f64::INFINITY;
+    }
+    if one.is_nan() || other.is_nan() {
         return f64::NAN;
     }
-    value.min(max).max(min)
+    match one == other && one.is_sign_negative() {
+        // Of two zeros the positive one is larger.
+        true => other,
+        false if one < other => other,
+        false => one,
+    }
+}
+
+/// The same the other way round.
+fn smaller(one: f64, other: f64) -> f64 {
+    -larger(-one, -other)
 }
 
 /// To the nearest multiple, halves upwards; multiplying by the inverse loses fewer digits than dividing.

@@ -48,8 +48,27 @@ pub(super) fn quantile_warning(q: f64) -> Option<String> {
     if (0.0..=1.0).contains(&q) {
         return None;
     }
-    let shown = crate::printer::format_float(q);
     Some(format!(
-        "quantile value should be between 0 and 1, got {shown}"
+        "quantile value should be between 0 and 1, got {}",
+        shown(q)
     ))
+}
+
+/// A number as annotations show it: with an exponent if that is below -4 or from 21 on.
+pub(super) fn shown(value: f64) -> String {
+    let exponent = value.abs().log10().floor();
+    if !value.is_finite() || value == 0.0 || (-4.0..21.0).contains(&exponent) {
+        return crate::printer::format_float(value);
+    }
+    let text = format!("{value:e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) => {
+            let (sign, number) = match exponent.strip_prefix('-') {
+                Some(number) => ('-', number),
+                None => ('+', exponent),
+            };
+            format!("{digits}e{sign}{number:0>2}")
+        }
+        None => text,
+    }
 }

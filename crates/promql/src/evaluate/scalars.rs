@@ -2,16 +2,15 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::budget::Budget;
-use super::column::Steps;
+use super::budget::{Budget, Held};
 use crate::EvalError;
+use crate::plan::Steps;
 
 /// A scalar's value at each step.
 #[derive(Debug)]
 pub(super) struct Scalars<'b> {
     values: Vec<f64>,
-    held: usize,
-    budget: &'b Budget,
+    held: Held<'b>,
 }
 
 impl<'b> Scalars<'b> {
@@ -23,17 +22,16 @@ impl<'b> Scalars<'b> {
         steps: Steps,
         value: impl Fn(i64) -> f64,
     ) -> Result<Self, EvalError> {
-        budget.hold(0, steps.count)?;
-        Ok(Self {
-            values: steps.iter().map(value).collect(),
-            held: steps.count,
-            budget,
-        })
+        let mut held = budget.nothing();
+        held.add(0, steps.count)?;
+        let values = steps.iter().map(value).collect();
+        Ok(Self { values, held })
     }
 
-    /// The values for somebody who accounts for them from now on.
-    pub(super) fn into_values(mut self) -> Vec<f64> {
-        std::mem::take(&mut self.values)
+    /// The values, held until the answer is dropped.
+    pub(super) fn into_values(self) -> Vec<f64> {
+        self.held.keep();
+        self.values
     }
 }
 
@@ -48,11 +46,5 @@ impl Deref for Scalars<'_> {
 impl DerefMut for Scalars<'_> {
     fn deref_mut(&mut self) -> &mut [f64] {
         &mut self.values
-    }
-}
-
-impl Drop for Scalars<'_> {
-    fn drop(&mut self) {
-        self.budget.release(0, self.held);
     }
 }

@@ -1,12 +1,17 @@
-//! From the source to columns and ranges: the only file that reads samples.
+//! Instant selectors: for each series the newest sample at each step.
 
-use model::{Labels, SampleColumns, Selection, Timestamp, is_stale};
+use std::sync::Arc;
 
-use super::column::{ABSENT, Column, Steps};
-use super::windows::Windows;
-use super::{Emit, Evaluation, wrong_type};
-use crate::EvalError;
-use crate::ast::{Expr, ExprKind, VectorSelector};
+use model::{SelectedSeries, is_stale};
+
+use super::Evaluation;
+use super::column::{ABSENT, Column, Point};
+use super::pipeline::Pipeline;
+use super::range::extended;
+use super::samples::{SeriesSamples, Wanted};
+use crate::ast::{ExprKind, VectorSelector};
+use crate::plan::{Node, Windows, millis};
+use crate::{EvalError, Extension};
 
 /// What a selector gives of the sample that it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,131 +19,126 @@ pub(super) enum Chosen {
     Value,
     /// Its time in seconds.
     Timestamp,
+    /// Since when its counter has counted, in seconds.
+    Start,
 }
 
-impl Evaluation<'_> {
+impl<'a> Evaluation<'a> {
     /// For each series the newest sample at each step that is not older than the look-back.
-    pub(super) fn stream_selector(
-        &self,
-        selector: &VectorSelector,
-        steps: Steps,
+    pub(super) fn selector_pipeline<'p>(
+        &'p self,
+        node: &'p Node<'_>,
         chosen: Chosen,
-        emit: &mut Emit<'_>,
-    ) -> Result<(), EvalError> {
-        let windows = Windows {
-            moments: self.moments(selector.time, steps),
-            length: millis(self.limits.lookback_delta),
+    ) -> Result<Pipeline<'p>, EvalError> {
+        let (ExprKind::VectorSelector(selector), Some(windows)) = (&node.expr.kind, node.windows)
+        else {
+            return Err(super::wrong_type(node.expr));
         };
-        self.read(selector, windows, &mut |labels, samples| {
-            let mut values = vec![ABSENT; steps.count];
-            for window in windows.over(&samples.timestamps) {
-                let newest = window.samples.end - 1;
-                if !is_stale(samples.values[newest]) {
-                    values[window.step] = match chosen {
-                        Chosen::Value => samples.values[newest],
-                        Chosen::Timestamp => samples.timestamps[newest] as f64 / 1000.0,
-                    };
+        let selected = self.selected(node)?;
+        let steps = node.steps;
+        Ok(Pipeline {
+            len: selected.len(),
+            cost: self.cost(node),
+            column: Box::new(move |index, scratch| {
+                self.interrupt.poll()?;
+                let wanted = Wanted {
+                    starts: chosen == Chosen::Start,
+                    totals_only: node.totals_only,
+                };
+                let read = scratch.read(selected, index, wanted, &self.budget)?;
+                if read == 0 {
+                    return Ok(None);
                 }
-            }
-            let labels = labels.clone();
-            let column = Column { labels, values };
-            if column.has_values() {
-                emit(column)?;
-            }
-            Ok(())
+                let mut column = Column::absent(selected.labels(index).clone(), steps.count);
+                if selector.extension == Some(Extension::Smoothed) && chosen == Chosen::Value {
+                    self.smooth(node, selector, windows, &mut scratch.samples, &mut column);
+                } else {
+                    newest(&scratch.samples, windows, chosen, &mut column);
+                }
+                self.count(node, &column);
+                Ok(column.has_values().then_some(column))
+            }),
         })
     }
 
-    /// The ranges of a range vector at the given steps.
-    pub(super) fn windows(&self, expr: &Expr, steps: Steps) -> Result<Windows, EvalError> {
-        let (time, range) = match &expr.unwrapped().kind {
-            ExprKind::MatrixSelector { selector, range } => (selector.time, *range),
-            ExprKind::Subquery(subquery) => (subquery.time, subquery.range),
-            _ => return Err(wrong_type(expr)),
-        };
-        Ok(Windows {
-            moments: self.moments(time, steps),
-            length: millis(range),
-        })
-    }
-
-    /// For each series of a range vector the samples of all ranges together, without stale markers.
-    pub(super) fn stream_ranges(
-        &self,
-        expr: &Expr,
-        steps: Steps,
-        emit: &mut dyn FnMut(&Labels, &SampleColumns) -> Result<(), EvalError>,
-    ) -> Result<(), EvalError> {
-        let windows = self.windows(expr, steps)?;
-        match &expr.unwrapped().kind {
-            ExprKind::MatrixSelector { selector, .. } => {
-                self.read(selector, windows, &mut |labels, samples| {
-                    drop_stale(samples);
-                    if samples.is_empty() {
-                        return Ok(());
-                    }
-                    emit(labels, samples)
-                })
-            }
-            ExprKind::Subquery(subquery) => {
-                let step = millis(subquery.step.unwrap_or(self.limits.subquery_step)).max(1);
-                // The first multiple of the step inside the first range, as in Prometheus.
-                let before = windows.first().saturating_sub(1);
-                let first = (before.div_euclid(step).saturating_add(1)).saturating_mul(step);
-                let inner = Steps::range(first, windows.moments.last(), step);
-                self.check_steps(inner)?;
-                if inner.count == 0 {
-                    return Ok(());
-                }
-                self.stream(&subquery.expr, inner, &mut |column| {
-                    let samples = column.samples(inner);
-                    self.budget.check(samples.len())?;
-                    emit(&column.labels, &samples)
-                })
-            }
-            _ => Err(wrong_type(expr)),
+    /// The series that a selector reads.
+    pub(super) fn selected(&self, node: &Node<'_>) -> Result<&dyn SelectedSeries, EvalError> {
+        match node.selection {
+            Some(selection) => Ok(&*self.selected[selection]),
+            None => Err(super::wrong_type(node.expr)),
         }
     }
 
-    fn read(
+    /// About how many samples a series of a node is worth; nobody knows before it is read.
+    pub(super) fn cost(&self, node: &Node<'_>) -> usize {
+        /// What reading a series costs beside its samples.
+        const READING: usize = 100;
+        READING + node.steps.count
+    }
+
+    fn smooth(
         &self,
+        node: &Node<'_>,
         selector: &VectorSelector,
         windows: Windows,
-        take: &mut dyn FnMut(&Labels, &mut SampleColumns) -> Result<(), EvalError>,
-    ) -> Result<(), EvalError> {
-        let selection = Selection {
-            matchers: selector.matchers.clone(),
-            start: Timestamp::from_millis(windows.first()),
-            end: Timestamp::from_millis(windows.moments.last()),
-        };
-        let selected = self.source.select(&selection)?;
-        let mut samples = SampleColumns::default();
-        for index in 0..selected.len() {
-            self.interrupt.poll()?;
-            samples.clear();
-            selected.read(index, &mut samples)?;
-            self.budget.read(samples.len())?;
-            if !samples.is_empty() {
-                take(selected.labels(index), &mut samples)?;
+        samples: &mut SeriesSamples,
+        column: &mut Column,
+    ) {
+        samples.drop_stale();
+        let around = millis(self.limits.lookback_delta);
+        let name = column.labels.metric_name().to_owned();
+        let context = self.noting(node.span(), &name);
+        debug_assert_eq!(selector.extension, Some(Extension::Smoothed));
+        for (step, at) in windows.moments.iter().enumerate() {
+            let point = extended::interpolated(samples, at, around, &context);
+            column.set(step, point);
+        }
+    }
+}
+
+fn newest(samples: &SeriesSamples, windows: Windows, chosen: Chosen, column: &mut Column) {
+    let floats = &samples.floats;
+    if samples.histograms.is_empty() {
+        for window in windows.over(&floats.timestamps) {
+            let newest = window.samples.end - 1;
+            if !is_stale(floats.values[newest]) {
+                column.values[window.step] = match chosen {
+                    Chosen::Value => floats.values[newest],
+                    _ => moment(samples, chosen, floats.timestamps[newest]),
+                };
             }
         }
-        Ok(())
-    }
-}
-
-fn drop_stale(samples: &mut SampleColumns) {
-    if !samples.values.iter().any(|value| is_stale(*value)) {
         return;
     }
-    let mut kept = SampleColumns::default();
-    for (timestamp, value) in samples.timestamps.iter().zip(&samples.values) {
-        if !is_stale(*value) {
-            kept.push(*timestamp, *value);
+    for (window, histograms) in windows.over_both(&floats.timestamps, &samples.histograms) {
+        let float = (!window.samples.is_empty()).then(|| window.samples.end - 1);
+        let histogram = (!histograms.is_empty()).then(|| &samples.histograms[histograms.end - 1]);
+        let float = float.map(|index| (floats.timestamps[index], floats.values[index]));
+        let point = match (float, histogram) {
+            (Some((at, value)), other) if other.is_none_or(|(other, _)| *other < at) => {
+                (!is_stale(value)).then(|| match chosen {
+                    Chosen::Value => Point::Float(value),
+                    _ => Point::Float(moment(samples, chosen, at)),
+                })
+            }
+            (_, Some((at, histogram))) => (!histogram.is_stale()).then(|| match chosen {
+                Chosen::Value => Point::Histogram(Arc::clone(histogram)),
+                _ => Point::Float(moment(samples, chosen, *at)),
+            }),
+            _ => None,
+        };
+        match point {
+            Some(Point::Float(value)) => column.values[window.step] = value,
+            Some(histogram) => column.set(window.step, Some(histogram)),
+            None => column.values[window.step] = ABSENT,
         }
     }
-    *samples = kept;
 }
 
-pub(super) fn millis(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+fn moment(samples: &SeriesSamples, chosen: Chosen, at: i64) -> f64 {
+    let millis = match chosen {
+        Chosen::Start => samples.start_at(at),
+        _ => at,
+    };
+    millis as f64 / 1000.0
 }

@@ -2,25 +2,29 @@
 
 use std::cmp::Ordering;
 
-use super::column::{Column, Steps};
+use super::column::{Column, is_present};
 use super::{Evaluation, rank, string};
+use crate::EvalError;
 use crate::ast::Call;
-use crate::{EvalError, Span};
+use crate::plan::Node;
 
 impl Evaluation<'_> {
-    pub(super) fn sort(
-        &self,
-        call: &Call,
-        span: Span,
-        steps: Steps,
-    ) -> Result<Vec<Column>, EvalError> {
-        let mut columns = self.vector(&call.arguments[0], steps)?;
-        self.budget
-            .release(columns.len(), columns.len() * steps.count);
-        if self.is_range {
+    pub(super) fn sort(&self, call: &Call, node: &Node<'_>) -> Result<Vec<Column>, EvalError> {
+        let mut columns = self.vector(&node.inputs[0])?.list;
+        let by_value = matches!(call.function.name, "sort" | "sort_desc");
+        if by_value {
+            // Histograms have no order.
+            for column in &mut columns {
+                column.histograms = None;
+            }
+            columns.retain(Column::has_values);
+        }
+        // A subquery has steps of its own, and a series may be missing at the first.
+        let has_steps = columns.iter().any(|column| column.values.len() > 1);
+        if self.query.is_range || has_steps {
             let text =
                 "sort is ineffective for range queries since results are always ordered by labels";
-            self.annotations.warn(span, text);
+            self.annotations.warn(node.span(), text);
             return Ok(columns);
         }
         let names: Vec<&str> = call.arguments[1..].iter().map(string).collect();
@@ -34,6 +38,7 @@ impl Evaluation<'_> {
             }
             a.labels.cmp(&b.labels)
         };
+        debug_assert!(!by_value || columns.iter().all(|column| is_present(column.values[0])));
         match call.function.name {
             "sort" => columns.sort_by(|a, b| rank::ascending(a.values[0], b.values[0])),
             "sort_desc" => columns.sort_by(|a, b| rank::descending(a.values[0], b.values[0])),

@@ -61,26 +61,24 @@ fn our_scripts_pass() {
 }
 
 #[test]
-fn what_does_not_exist_yet_is_an_error_with_its_place() {
+fn what_is_switched_off_is_an_error_with_its_place() {
     let store = store_of_ups(1);
-    for (text, message) in [
-        (
-            "1 + histogram_count(up)",
-            "1:5: function histogram_count() is not supported yet",
-        ),
-        (
-            "sum(\n histogram_avg(up))",
-            "2:2: function histogram_avg() is not supported yet",
-        ),
-        (
-            "first_over_time(up[5m])",
-            "1:1: function \"first_over_time\" is not enabled",
-        ),
-        ("limitk(1, up)", "1:1: limitk() is not enabled"),
+    for (text, place) in [
+        ("1 + mad_over_time(up[5m])", "1:5: "),
+        ("sum(\n limitk(1, up))", "2:2: "),
+        ("up + fill(0) up", "1:1: "),
     ] {
         let error = range(text, &store, &Limits::default()).unwrap_err();
-        assert_eq!(error.to_string(), message);
+        assert!(matches!(error, EvalError::BadQuery { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.starts_with(place), "{error}");
+        assert!(error.contains("query.experimental"), "{error}");
     }
+}
+
+#[test]
+fn only_scalars_and_instant_vectors_have_a_range() {
+    let store = store_of_ups(1);
     let expr = parse("up[5m]").unwrap();
     let error = evaluate_range(
         &store,
@@ -149,7 +147,7 @@ fn more_samples_than_allowed_are_an_error_that_names_the_limit() {
             "sum_over_time(vector(0)[1y:1ms])",
         );
         let error = range(&text, &store, &limits).unwrap_err();
-        assert!(matches!(error, EvalError::Limit(_)), "{text}: {error}");
+        assert!(matches!(error, EvalError::Limit { .. }), "{text}: {error}");
     }
 }
 
@@ -167,7 +165,7 @@ fn scalars_count_while_they_are_held() {
     };
     assert!(range(&nested(3), &store, &limits).is_ok());
     let error = range(&nested(50), &store, &limits).unwrap_err();
-    assert!(matches!(error, EvalError::Limit(_)), "{error}");
+    assert!(matches!(error, EvalError::Limit { .. }), "{error}");
     // What is no longer needed does not count.
     let chain = vec!["time()"; 100].join(" + ");
     let text = format!("count_over_time(vector({chain})[1m:1s])");
@@ -453,9 +451,10 @@ proptest! {
         for at in (0..5).map(|index| window.start + window.step * index) {
             match evaluate_instant(&store, &expr, at, &limits, &interrupt) {
                 Ok(Answer { value: Value::Vector(vector), .. }) => {
-                    for (labels, sample) in vector {
-                        let key = (labels, sample.timestamp.as_millis());
-                        let known = expected.as_mut().map(|all| all.insert(key, sample.value));
+                    for sample in vector {
+                        let key = (sample.labels, sample.timestamp.as_millis());
+                        let value = sample.value.float().unwrap();
+                        let known = expected.as_mut().map(|all| all.insert(key, value));
                         prop_assert!(!matches!(known, Ok(Some(_))), "a series comes twice");
                     }
                 }
@@ -467,8 +466,8 @@ proptest! {
             (Err(_), Err(_)) => {}
             (Ok(expected), Ok(Answer { value: Value::Matrix(series), .. })) => {
                 let mut got: ByTime = BTreeMap::new();
-                for (labels, columns) in series {
-                    for (at, value) in columns.timestamps.iter().zip(columns.values) {
+                for Series { labels, floats, .. } in series {
+                    for (at, value) in floats.timestamps.iter().zip(floats.values) {
                         got.insert((labels.clone(), *at), value);
                     }
                 }
@@ -481,4 +480,142 @@ proptest! {
             (expected, got) => prop_assert!(false, "{}: {:?} {:?}", text, expected, got),
         }
     }
+}
+
+/// A store whose series are many enough that threads share them, some with histograms.
+fn large_store(seed: u64) -> MemoryStore {
+    let mut random = seed;
+    let mut next = || {
+        // Xorshift: any spread of values will do.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    let store = MemoryStore::with_samples([]);
+    for index in 0..700 {
+        let (group, instance) = (format!("{}", index % 7), format!("{index:04}"));
+        let labels = labels(&[
+            ("__name__", "load_total"),
+            ("group", &group),
+            ("instance", &instance),
+        ]);
+        for at in (0..600_000).step_by(15_000) {
+            let at = at + i64::try_from(next() % 5_000).unwrap();
+            if index % 50 == 3 {
+                let mut histogram = crate::FloatHistogram::empty(0);
+                histogram.count = (next() % 1000) as f64 / 7.0;
+                histogram.sum = histogram.count / 3.0;
+                store.insert_histogram(&labels, at, histogram.to_model());
+            } else {
+                store.insert(&labels, at, (next() % 100_000) as f64 / 7.0);
+            }
+        }
+    }
+    store
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_answer_bit_for_bit() {
+    let store = large_store(0x9e37_79b9_7f4a_7c15);
+    let window = Window {
+        start: Timestamp::from_millis(0),
+        end: Timestamp::from_millis(600_000),
+        step: Duration::from_millis(500),
+    };
+    let shown = |text: &str, threads: usize| {
+        let expr = parse(text).unwrap();
+        let limits = Limits {
+            threads,
+            experimental: true,
+            ..Limits::default()
+        };
+        let answer = evaluate_range(&store, &expr, &window, &limits, &Interrupt::new()).unwrap();
+        let Value::Matrix(series) = &answer.value else {
+            panic!("{answer:?}")
+        };
+        let bits = |one: &Series| {
+            let floats: Vec<u64> = one.floats.values.iter().map(|v| v.to_bits()).collect();
+            format!(
+                "{} {:?} {floats:?} {:?}",
+                one.labels, one.floats.timestamps, one.histograms
+            )
+        };
+        let series: Vec<String> = series.iter().map(bits).collect();
+        (series, answer.warnings, answer.infos, answer.samples_read)
+    };
+    for text in [
+        "sum by (group) (rate(load_total[1m]))",
+        "avg(abs(load_total))",
+        "stddev by (group) (avg_over_time(load_total[2m])) * 3",
+        "topk by (group) (2, -load_total)",
+        "quantile(0.3, load_total) + sum(load_total > 100)",
+        "sum by (instance) (load_total)",
+        "limitk(3, deriv(load_total[1m:10s]))",
+    ] {
+        let one = shown(text, 1);
+        assert!(!one.0.is_empty(), "{text}");
+        for threads in [2, 5] {
+            assert_eq!(shown(text, threads), one, "{text} with {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn an_error_and_an_interrupt_end_all_threads() {
+    let store = large_store(7);
+    let expr = parse("sum(rate(load_total[1m]))").unwrap();
+    let window = Window {
+        start: Timestamp::from_millis(0),
+        end: Timestamp::from_millis(600_000),
+        step: Duration::from_millis(500),
+    };
+    let limits = |samples_max| Limits {
+        threads: 3,
+        samples_max,
+        ..Limits::default()
+    };
+    let run = |samples_max, interrupt: &Interrupt| {
+        evaluate_range(&store, &expr, &window, &limits(samples_max), interrupt)
+    };
+    let stopped = Interrupt::new();
+    stopped.stop(Stop::Cancelled);
+    assert!(matches!(
+        run(50_000_000, &stopped),
+        Err(EvalError::Cancelled)
+    ));
+    let error = run(1_210, &Interrupt::new()).unwrap_err();
+    assert!(matches!(error, EvalError::Limit { .. }), "{error}");
+}
+
+#[test]
+fn equal_selectors_are_selected_once_and_a_plan_tells_what_each_part_saw() {
+    let store = store_of_ups(3);
+    let expr = parse("sum(rate(up[5m])) / sum(rate(up[4m])) + count(up offset 1d)").unwrap();
+    let explained = explain(
+        &store,
+        &expr,
+        &TEN_MINUTES,
+        &Limits::default(),
+        &Interrupt::new(),
+    )
+    .unwrap();
+    let selections: Vec<_> = explained
+        .nodes
+        .iter()
+        .filter_map(|node| node.selection)
+        .collect();
+    assert_eq!(selections, [(0, 3), (0, 3), (1, 0)]);
+    let rate = explained
+        .nodes
+        .iter()
+        .find(|node| node.text.starts_with("rate"))
+        .unwrap();
+    assert_eq!((rate.depth, rate.series, rate.steps), (2, 3, 10));
+    assert!(rate.samples > 0);
+    let shown = explained.to_string();
+    assert!(
+        shown.contains("      up[5m]  [selection 1 of 3 series, 10 steps, 3 series, 30 samples]"),
+        "{shown}"
+    );
 }

@@ -7,8 +7,19 @@ pub(super) fn parse_number(text: &str) -> Option<f64> {
     }
     let float = text
         .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
-    text.parse().ok().filter(|_| float)
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-' | b'_'));
+    // Go refuses what is out of range.
+    let value = without_underscores(text)?.parse().ok();
+    value.filter(|value: &f64| float && value.is_finite())
+}
+
+/// The text without `_`, each of which must stand between two digits.
+fn without_underscores(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let is_digit = |index: usize| bytes.get(index).is_some_and(u8::is_ascii_digit);
+    let between = |index: usize| index > 0 && is_digit(index - 1) && is_digit(index + 1);
+    let fits = (0..bytes.len()).all(|index| bytes[index] != b'_' || between(index));
+    fits.then(|| text.replace('_', ""))
 }
 
 fn parse_integer(text: &str) -> Option<i64> {

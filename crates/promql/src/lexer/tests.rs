@@ -18,6 +18,7 @@ fn numbers_are_read_in_all_forms() {
         (".5", 0.5),
         ("2.", 2.0),
         ("1_000_000", 1e6),
+        ("1_23.50_0_0e+1_2", 1.235e14),
         ("0x1F", 31.0),
         ("0X_1f", 31.0),
         ("017", 15.0),
@@ -33,7 +34,10 @@ fn numbers_are_read_in_all_forms() {
 
 #[test]
 fn what_is_no_number_is_refused_as_a_whole() {
-    for text in ["1__0", "1_", "0xg", "1.2.3", "5mm", "1h1h", "1e", "1abc"] {
+    for text in [
+        "1__0", "1_", "1_.5", "1._5", "1_e5", "1e_5", "0x_", "1e999", "0xg", "1.2.3", "5mm",
+        "1h1h", "1e", "1abc",
+    ] {
         let error = tokenize(text).error_at_end.unwrap();
         let expected = format!("1:1: parse error: bad number or duration syntax: {text:?}");
         assert_eq!(error.to_string(), expected);

@@ -2,8 +2,8 @@
 
 use super::{Parser, selector};
 use crate::ast::{
-    Aggregate, AggregateOperator, Binary, BinaryOperator, Call, Cardinality, Expr, ExprKind,
-    Grouping, VectorMatching,
+    Aggregate, AggregateOperator, Binary, BinaryOperator, Call, Cardinality, Expr, ExprKind, Fill,
+    Grouping, Notation, Number, VectorMatching,
 };
 use crate::function::Function;
 use crate::lexer::Token;
@@ -11,10 +11,10 @@ use crate::{ParseError, Span};
 
 impl Parser<'_> {
     /// The binary operator that comes next, if one does.
-    pub(super) fn peek_operator(&self) -> Result<Option<BinaryOperator>, ParseError> {
+    pub(super) fn peek_operator(&self) -> Option<BinaryOperator> {
         use BinaryOperator::{
             Add, And, Atan2, Divide, Equal, Greater, GreaterOrEqual, Less, LessOrEqual, Modulo,
-            Multiply, NotEqual, Or, Power, Subtract, Unless,
+            Multiply, NotEqual, Or, Power, Subtract, TrimLower, TrimUpper, Unless,
         };
         let operator = match self.peek() {
             Token::Symbol(symbol) => match *symbol {
@@ -30,21 +30,20 @@ impl Parser<'_> {
                 ">=" => GreaterOrEqual,
                 "<" => Less,
                 "<=" => LessOrEqual,
-                "</" | ">/" => {
-                    return Err(self.error_here(format!("operator {symbol} is not supported yet")));
-                }
-                _ => return Ok(None),
+                "</" => TrimUpper,
+                ">/" => TrimLower,
+                _ => return None,
             },
             Token::Word(word) => match word.to_ascii_lowercase().as_str() {
                 "atan2" => Atan2,
                 "and" => And,
                 "or" => Or,
                 "unless" => Unless,
-                _ => return Ok(None),
+                _ => return None,
             },
-            _ => return Ok(None),
+            _ => return None,
         };
-        Ok(Some(operator))
+        Some(operator)
     }
 
     /// The rest of a binary expression whose left operand is read.
@@ -80,7 +79,7 @@ impl Parser<'_> {
             ..VectorMatching::default()
         };
         if !matching.on && !self.accept_word("ignoring") {
-            self.refuse_fill()?;
+            matching.fill = self.fill()?;
             return Ok(matching);
         }
         matching.labels = self.grouping_labels()?;
@@ -95,26 +94,56 @@ impl Parser<'_> {
         if matching.cardinality != Cardinality::OneToOne && self.peek() == &Token::Symbol("(") {
             matching.include = self.grouping_labels()?;
         }
-        self.refuse_fill()?;
+        matching.fill = self.fill()?;
         Ok(matching)
     }
 
-    fn refuse_fill(&self) -> Result<(), ParseError> {
-        let fills = matches!(
-            self.peek(),
-            Token::Word("fill" | "fill_left" | "fill_right")
-        );
-        if fills && self.peek_at(1) == &Token::Symbol("(") {
-            return Err(self.error_here("binop fill modifiers are experimental and not enabled"));
+    /// `fill(0)`, `fill_left(0)` or `fill_right(0)`, or the latter two in either order.
+    fn fill(&mut self) -> Result<Fill, ParseError> {
+        let mut fill = Fill::default();
+        // Without a parenthesis it is the name of a metric.
+        while self.peek_at(1) == &Token::Symbol("(") {
+            let Token::Word(word) = self.peek() else {
+                break;
+            };
+            let (left, right) = match word.to_ascii_lowercase().as_str() {
+                "fill" if fill.is_none() => (true, true),
+                "fill_left" if fill.left.is_none() => (true, false),
+                "fill_right" if fill.right.is_none() => (false, true),
+                _ => break,
+            };
+            self.advance();
+            let value = Some(self.fill_value()?);
+            fill.left = if left { value } else { fill.left };
+            fill.right = if right { value } else { fill.right };
         }
-        Ok(())
+        Ok(fill)
+    }
+
+    /// `(0)`, `(-1)`, `(5m)`
+    fn fill_value(&mut self) -> Result<Number, ParseError> {
+        self.advance();
+        let minus = self.accept("-");
+        if !minus {
+            self.accept("+");
+        }
+        let value = match self.peek() {
+            Token::Number(_, value) => *value,
+            Token::Duration(_, millis) => *millis as f64 / 1000.0,
+            Token::Word(word) if word.eq_ignore_ascii_case("inf") => f64::INFINITY,
+            Token::Word(word) if word.eq_ignore_ascii_case("nan") => f64::NAN,
+            _ => return Err(self.unexpected("fill modifier", "number or duration")),
+        };
+        self.advance();
+        self.expect(")", "fill modifier")?;
+        Ok(Number(if minus { -value } else { value }, Notation::Plain))
     }
 
     /// `sum by (a) (x)`, `sum(x) by (a)` or `sum(x)`.
     pub(super) fn aggregate(&mut self, operator: AggregateOperator) -> Result<Expr, ParseError> {
         let start = self.advance();
         let mut grouping = self.grouping()?;
-        let (mut arguments, mut end) = self.arguments("aggregation")?;
+        let (mut arguments, mut end) = self.arguments("aggregation", false)?;
         if grouping.is_none() {
             grouping = self.grouping()?;
             if grouping.is_some() {
@@ -161,8 +190,11 @@ impl Parser<'_> {
         let mut labels = Vec::new();
         while self.peek() != &Token::Symbol(")") {
             let label = match self.peek() {
-                Token::Word(word) if model::is_plain_label_name(word) => (*word).to_owned(),
-                Token::String(_, text) if !text.is_empty() => text.clone(),
+                Token::Word(word) if !is_number(word) => (*word).to_owned(),
+                Token::String(_, text) if text.is_empty() => {
+                    return Err(self.error_here("invalid label name for grouping: \"\""));
+                }
+                Token::String(_, text) => text.clone(),
                 _ => return Err(self.unexpected("grouping opts", "label")),
             };
             self.advance();
@@ -182,7 +214,7 @@ impl Parser<'_> {
             let message = format!("unknown function with name {name:?}");
             return Err(ParseError::new(start, message));
         };
-        let (arguments, end) = self.arguments("function call")?;
+        let (arguments, end) = self.arguments("function call", function.name == "info")?;
         let call = Call {
             function,
             arguments,
@@ -190,8 +222,9 @@ impl Parser<'_> {
         self.node(ExprKind::Call(call), start.to(end))
     }
 
-    /// Expressions in parentheses, and the place of the closing one.
-    fn arguments(&mut self, context: &str) -> Result<(Vec<Expr>, Span), ParseError> {
+    /// Expressions in parentheses, and the place of the closing one. Those of `info` may be selectors of all series
+    /// from the second on.
+    fn arguments(&mut self, context: &str, info: bool) -> Result<(Vec<Expr>, Span), ParseError> {
         if self.peek() != &Token::Symbol("(") {
             return Err(self.unexpected(context, ""));
         }
@@ -201,7 +234,9 @@ impl Parser<'_> {
             return Ok((arguments, self.advance()));
         }
         loop {
+            let outer = std::mem::replace(&mut self.takes_all, info && !arguments.is_empty());
             arguments.push(self.expression(0)?);
+            self.takes_all = outer;
             let comma = self.span();
             if !self.accept(",") {
                 let end = self.expect(")", context)?;
@@ -225,4 +260,9 @@ impl Parser<'_> {
             _ => None,
         }
     }
+}
+
+/// Whether a word is a number and no name.
+fn is_number(word: &str) -> bool {
+    word.eq_ignore_ascii_case("inf") || word.eq_ignore_ascii_case("nan")
 }

@@ -1,11 +1,12 @@
 //! Selectors with their matchers, ranges, subqueries, offsets and `@`.
 
-use std::time::Duration;
-
 use model::{MatchKind, Matcher, NAME, Timestamp};
 
+use super::duration::Length;
 use super::{MATCHERS_MAX, Parser, REGEX_MATCHERS_MAX};
-use crate::ast::{At, Expr, ExprKind, Subquery, TimeShift, VectorSelector};
+use crate::ast::{
+    At, DurationExpr, Expr, ExprKind, Extension, Subquery, TimeShift, VectorSelector,
+};
 use crate::lexer::Token;
 use crate::printer::format_float;
 use crate::{ParseError, Span};
@@ -34,6 +35,8 @@ impl Parser<'_> {
             name,
             matchers,
             time: TimeShift::default(),
+            offset_expr: None,
+            extension: None,
         };
         self.node(ExprKind::VectorSelector(selector), start.to(end))
     }
@@ -98,21 +101,9 @@ impl Parser<'_> {
     /// `[5m]`, `[1h:1m]` or `[1h:]` after an expression.
     pub(super) fn range_or_subquery(&mut self, expr: Expr) -> Result<Expr, ParseError> {
         let open = self.advance();
-        let range = self.positive_duration("subquery selector")?;
+        let range = self.range_length()?;
         if self.accept(":") {
-            let step = match self.peek() {
-                Token::Symbol("]") => None,
-                _ => Some(self.positive_duration("subquery selector")?),
-            };
-            let end = self.expect("]", "subquery selector")?;
-            let span = expr.span.to(end);
-            let subquery = Subquery {
-                expr,
-                range,
-                step,
-                time: TimeShift::default(),
-            };
-            return self.node(ExprKind::Subquery(Box::new(subquery)), span);
+            return self.subquery(expr, range);
         }
         if self.peek() != &Token::Symbol("]") {
             return Err(self.unexpected("subquery or range", "\":\" or \"]\""));
@@ -121,74 +112,95 @@ impl Parser<'_> {
         let refuse = |message: &str| Err(ParseError::new(open.to(close), message));
         let span = expr.span.to(close);
         match expr.kind {
-            ExprKind::VectorSelector(selector) if selector.time.offset_ms != 0 => {
+            ExprKind::VectorSelector(selector)
+                if selector.time.offset_ms != 0 || selector.offset_expr.is_some() =>
+            {
                 refuse("no offset modifiers allowed before range")
             }
             ExprKind::VectorSelector(selector) if selector.time.at.is_some() => {
                 refuse("no @ modifiers allowed before range")
             }
             ExprKind::VectorSelector(selector) => {
-                self.node(ExprKind::MatrixSelector { selector, range }, span)
+                let kind = ExprKind::MatrixSelector {
+                    selector,
+                    range: range.duration(),
+                    range_expr: range.expr,
+                };
+                self.node(kind, span)
             }
             _ => refuse("ranges only allowed for vector selectors"),
         }
     }
 
-    fn positive_duration(&mut self, context: &str) -> Result<Duration, ParseError> {
-        let span = self.span();
-        let millis = self.duration_ms(context)?;
-        match u64::try_from(millis) {
-            Ok(millis) if millis > 0 => Ok(Duration::from_millis(millis)),
-            _ => Err(ParseError::new(span, "duration must be greater than 0")),
-        }
-    }
-
-    /// A duration, or a number of seconds, in milliseconds.
-    fn duration_ms(&mut self, context: &str) -> Result<i64, ParseError> {
-        let millis = match self.peek() {
-            Token::Duration(_, millis) => *millis,
-            Token::Number(_, seconds) => {
-                // What Prometheus can hold: 2^63 nanoseconds.
-                if *seconds > 9_223_372_036.0 {
-                    return Err(self.error_here("duration out of range"));
-                }
-                (seconds * 1000.0).round() as i64
-            }
-            Token::Symbol("+" | "-" | "(") | Token::Word("step" | "range" | "min" | "max") => {
-                return Err(self.error_here("experimental duration expression is not enabled"));
-            }
-            _ => return Err(self.unexpected(context, "number, duration, step(), or range()")),
+    /// The rest of `expression[1h:1m]` after the colon.
+    fn subquery(&mut self, expr: Expr, range: Length) -> Result<Expr, ParseError> {
+        const CONTEXT: &str = "subquery selector";
+        let step = if self.starts_length() {
+            Some(self.range_length()?)
+        } else if self.peek() == &Token::Symbol("]") {
+            None
+        } else {
+            let expected = "number, duration, step(), range(), or \"]\"";
+            return Err(self.unexpected(CONTEXT, expected));
         };
-        self.advance();
-        match self.peek() {
-            Token::Symbol("+" | "-" | "*" | "/" | "%" | "^") if context != "offset" => {
-                Err(self.error_here("experimental duration expression is not enabled"))
-            }
-            _ => Ok(millis),
-        }
+        let span = expr.span.to(self.expect("]", CONTEXT)?);
+        let subquery = Subquery {
+            expr,
+            range: range.duration(),
+            range_expr: range.expr,
+            step: step
+                .as_ref()
+                .filter(|step| step.millis != 0)
+                .map(Length::duration),
+            step_expr: step.and_then(|step| step.expr),
+            time: TimeShift::default(),
+            offset_expr: None,
+        };
+        self.node(ExprKind::Subquery(Box::new(subquery)), span)
     }
 
-    /// `offset 5m`, `offset -5m`
+    /// `offset 5m`, `offset -5m`, `offset (1h + 5m)`
     pub(super) fn offset(&mut self, mut expr: Expr) -> Result<Expr, ParseError> {
         self.advance();
-        let negative = self.accept("-");
-        if !negative {
-            self.accept("+");
-        }
-        let millis = self.duration_ms("offset")?;
+        let length = self.offset_length()?;
         let end = self.lexemes[self.next - 1].span;
         let span = expr.span;
-        let Some(time) = time_shift(&mut expr.kind) else {
+        let Some((time, offset_expr)) = modifiers(&mut expr.kind) else {
             let message = "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery";
             return Err(ParseError::new(span, message));
         };
-        if time.offset_ms != 0 {
-            return Err(ParseError::new(
-                span,
-                "offset may not be set multiple times",
-            ));
+        if time.offset_ms != 0 || offset_expr.is_some() {
+            let message = "offset may not be set multiple times";
+            return Err(ParseError::new(span, message));
         }
-        time.offset_ms = if negative { -millis } else { millis };
+        time.offset_ms = length.millis;
+        *offset_expr = length.expr;
+        self.node(expr.kind, span.to(end))
+    }
+
+    /// `anchored`, `smoothed`
+    pub(super) fn extension(&mut self, mut expr: Expr, new: Extension) -> Result<Expr, ParseError> {
+        let name = match new {
+            Extension::Anchored => "anchored",
+            Extension::Smoothed => "smoothed",
+        };
+        let end = self.advance();
+        let span = expr.span;
+        let refuse = |message: String| Err(ParseError::new(span, message));
+        match &mut expr.kind {
+            ExprKind::VectorSelector(selector) | ExprKind::MatrixSelector { selector, .. } => {
+                if selector.extension.is_some_and(|old| old != new) {
+                    return refuse(
+                        "anchored and smoothed modifiers cannot be used together".to_owned(),
+                    );
+                }
+                selector.extension = Some(new);
+            }
+            ExprKind::Subquery(_) => {
+                return refuse(format!("{name} modifier is not supported for subqueries"));
+            }
+            _ => return refuse(format!("{name} modifier not implemented")),
+        }
         self.node(expr.kind, span.to(end))
     }
 
@@ -198,7 +210,7 @@ impl Parser<'_> {
         let at = self.at_moment(expr.span)?;
         let end = self.lexemes[self.next - 1].span;
         let span = expr.span;
-        let Some(time) = time_shift(&mut expr.kind) else {
+        let Some((time, _)) = modifiers(&mut expr.kind) else {
             let message = "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery";
             return Err(ParseError::new(span, message));
         };
@@ -238,7 +250,10 @@ impl Parser<'_> {
         self.advance();
         let seconds = if negative { -seconds } else { seconds };
         if !seconds.is_finite() || seconds.abs() >= i64::MAX as f64 {
-            let shown = format_float(seconds);
+            let shown = match seconds.is_finite() {
+                true => format!("{seconds:.6}"),
+                false => format_float(seconds),
+            };
             let message = format!("timestamp out of bounds for @ modifier: {shown}");
             return Err(ParseError::new(span, message));
         }
@@ -246,13 +261,13 @@ impl Parser<'_> {
     }
 }
 
-/// The modifiers of an expression that can have some.
-fn time_shift(kind: &mut ExprKind) -> Option<&mut TimeShift> {
+/// The moment and the computed offset of an expression that can have some.
+fn modifiers(kind: &mut ExprKind) -> Option<(&mut TimeShift, &mut Option<Box<DurationExpr>>)> {
     match kind {
         ExprKind::VectorSelector(selector) | ExprKind::MatrixSelector { selector, .. } => {
-            Some(&mut selector.time)
+            Some((&mut selector.time, &mut selector.offset_expr))
         }
-        ExprKind::Subquery(subquery) => Some(&mut subquery.time),
+        ExprKind::Subquery(subquery) => Some((&mut subquery.time, &mut subquery.offset_expr)),
         _ => None,
     }
 }

@@ -1,8 +1,12 @@
 //! What is read, what is refused and in which words; printing and reading again is the identity.
 
+mod language;
+mod random;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::ast::DurationKind;
 
 /// The message of a text that is refused.
 #[track_caller]
@@ -21,7 +25,7 @@ fn what_is_read_is_printed_in_one_form() {
         (r#"foo { a = "b" , c!~'d', }"#, r#"foo{a="b",c!~"d"}"#),
         (
             r#"{"my.metric", "my label"="x"}"#,
-            r#"{"my.metric","my label"="x"}"#,
+            r#"{"my label"="x",__name__="my.metric"}"#,
         ),
         ("foo[5m] offset 1h", "foo[5m] offset 1h"),
         ("foo[300]", "foo[5m]"),
@@ -48,7 +52,7 @@ fn what_is_read_is_printed_in_one_form() {
         ),
         ("a == bool 1", "a == bool 1"),
         ("-1 ^ 2", "-1 ^ 2"),
-        ("5m + 0x1F + 1e3 + Inf", "300 + 31 + 1000 + Inf"),
+        ("5m + 0x1F + 1e3 + Inf", "5m + 31 + 1000 + +Inf"),
         ("sum", "sum"),
         ("on{by=\"x\"}", ""),
         ("\"a\\n\" # comment", r#""a\n""#),
@@ -82,7 +86,7 @@ fn operators_bind_as_in_prometheus() {
     }
 }
 
-fn without_parens(expr: Expr) -> Expr {
+pub(super) fn without_parens(expr: Expr) -> Expr {
     let kind = match expr.kind {
         ExprKind::Paren(inner) => return without_parens(*inner),
         ExprKind::Unary { operator, operand } => ExprKind::Unary {
@@ -113,6 +117,41 @@ fn every_node_knows_its_place() {
             "1:13 rate(foo[5m] offset 1m)".to_owned(),
             "1:18 foo[5m] offset 1m".to_owned(),
             "2:3 2".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn every_part_of_a_length_knows_its_place() {
+    let text = "a[1h - (step() *\n 2)] offset -min_of(1, -2m)";
+    let kind = parse(text).unwrap().kind;
+    let mut shown = Vec::new();
+    let mut waiting: Vec<_> = crate::resolve::lengths(&kind).cloned().collect();
+    while let Some(length) = waiting.pop() {
+        let Span { start, end } = length.span;
+        let part = &text[start.offset as usize..end.offset as usize];
+        shown.push(format!("{start} {part}"));
+        match length.kind {
+            DurationKind::Paren(inner) | DurationKind::Negative(inner) => waiting.push(*inner),
+            DurationKind::Binary { left, right, .. }
+            | DurationKind::MinOf(left, right)
+            | DurationKind::MaxOf(left, right) => waiting.extend([*right, *left]),
+            DurationKind::Number(_) | DurationKind::Step | DurationKind::Range => {}
+        }
+    }
+    assert_eq!(
+        shown,
+        [
+            "2:13 -min_of(1, -2m)",
+            "2:14 min_of(1, -2m)",
+            "2:21 1",
+            "2:24 -2m",
+            "1:3 1h - (step() *\n 2)",
+            "1:3 1h",
+            "1:8 (step() *\n 2)",
+            "1:9 step() *\n 2",
+            "1:9 step()",
+            "2:2 2",
         ]
     );
 }
@@ -383,7 +422,7 @@ fn long_texts_are_refused() {
 }
 
 /// Pieces of which PromQL is made, joined at random.
-const PIECES: [&str; 64] = [
+const PIECES: [&str; 76] = [
     "foo",
     "sum",
     "by",
@@ -448,6 +487,18 @@ const PIECES: [&str; 64] = [
     "a:b",
     "\n",
     "histogram_quantile",
+    ">/",
+    "fill_left(1)",
+    "fill_right",
+    "smoothed",
+    "step()",
+    "range()",
+    "min_of(",
+    "max_of",
+    "info(a,",
+    "end()",
+    "[5m]",
+    "[step():",
 ];
 
 proptest! {
@@ -466,8 +517,31 @@ proptest! {
         let text = pieces.join(space);
         if let Ok(expr) = parse(&text) {
             let printed = expr.to_string();
-            prop_assert_eq!(parse(&printed).unwrap(), expr, "{}", printed);
+            prop_assert_eq!(&parse(&printed).unwrap(), &expr, "{}", printed);
+            let pretty = crate::pretty(&expr);
+            prop_assert_eq!(parse(&pretty).unwrap(), expr, "{}", pretty);
         }
+    }
+
+    #[test]
+    fn what_is_printed_in_any_way_is_read_back(text in random::expressions()) {
+        let expr = parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let printed = expr.to_string();
+        let again = parse(&printed).unwrap_or_else(|error| panic!("{text}: {printed}: {error}"));
+        prop_assert_eq!(&again, &expr, "{}", printed);
+        prop_assert_eq!(again.to_string(), printed);
+        let pretty = crate::pretty(&expr);
+        let again = parse(&pretty).unwrap_or_else(|error| panic!("{text}: {pretty}: {error}"));
+        prop_assert_eq!(again, expr, "{}", pretty);
+    }
+
+    #[test]
+    fn any_number_is_read_back(value in any::<f64>(), duration in any::<bool>()) {
+        let notation = if duration { Notation::Duration } else { Notation::Plain };
+        let number = Number(value, notation);
+        let printed = number.to_string();
+        let expr = parse(&printed).unwrap();
+        prop_assert_eq!(expr.kind, ExprKind::Number(number), "{}", printed);
     }
 
     #[test]

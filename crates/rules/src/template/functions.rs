@@ -106,12 +106,17 @@ fn failure(message: impl Into<String>) -> Failure {
 fn samples(value: promql::Value) -> Outcome {
     let vector = match value {
         promql::Value::Vector(vector) => vector,
-        promql::Value::Scalar(sample) => vec![(model::Labels::empty(), sample)],
+        promql::Value::Scalar(sample) => vec![promql::VectorSample {
+            labels: model::Labels::empty(),
+            timestamp: sample.timestamp,
+            value: sample.value.into(),
+        }],
         _ => return Err(failure("query result is not a vector or scalar")),
     };
-    let sample = |(labels, sample): (model::Labels, model::Sample)| {
-        let labels = texts(labels.iter());
-        let value = Value::Float(sample.value);
+    let sample = |sample: promql::VectorSample| {
+        let labels = texts(sample.labels.iter());
+        // As in Prometheus' templates, a histogram's number is 0.
+        let value = Value::Float(sample.value.float().unwrap_or(0.0));
         record("sample", [("Labels", labels), ("Value", value)])
     };
     Ok(list(vector.into_iter().map(sample)))

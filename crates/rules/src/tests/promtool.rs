@@ -195,9 +195,10 @@ fn write_series(out: &mut String, world: &World, minute: i64) {
         let promql::Value::Vector(vector) = answer.value else {
             panic!("{name}")
         };
-        for (labels, sample) in vector {
-            let labels = quoted(&labels.to_string());
-            writeln!(out, "    - {{labels: {labels}, value: {}}}", sample.value).unwrap();
+        for sample in vector {
+            let labels = quoted(&sample.labels.to_string());
+            let value = sample.value.float().unwrap();
+            writeln!(out, "    - {{labels: {labels}, value: {value}}}").unwrap();
         }
     }
 }

@@ -113,6 +113,52 @@ fn a_recorded_series_has_the_rules_name_and_labels_and_ends_with_its_source() {
 }
 
 #[test]
+fn native_histograms_are_recorded_and_alarm_with_their_text_and_the_value_zero() {
+    let mut world = World::new(
+        "groups: [{name: g, rules: [{record: 'all:latency:sum', expr: 'sum(latency)', labels: {team: a}}, \
+         {record: observed, expr: 'histogram_count(all:latency:sum)'}, \
+         {alert: Any, expr: 'all:latency:sum', annotations: {is: '{{ $value }}'}}]}]",
+    );
+    let series = |i| labels(&[("__name__", "latency"), ("i", i)]);
+    let mut histogram = promql::FloatHistogram::empty(0);
+    (histogram.count, histogram.sum, histogram.zero_count) = (3.0, 7.5, 3.0);
+    histogram.zero_threshold = 0.5;
+    let at = minutes(1).as_millis();
+    for i in ["1", "2"] {
+        let store = &world.store;
+        store.insert_histogram(&series(i), at, histogram.to_model());
+    }
+    let (evaluation, samples) = world.step(minutes(1));
+    assert_eq!(evaluation.errors, []);
+    let sum = "{count:6, sum:15, [-0.5,0.5]:6}";
+    assert_eq!(
+        samples,
+        [
+            r#"ALERTS_FOR_STATE{alertname="Any",team="a"} 60"#.to_owned(),
+            r#"ALERTS{alertname="Any",alertstate="firing",team="a"} 1"#.to_owned(),
+            format!(r#"all:latency:sum{{team="a"}} {sum}"#),
+            r#"observed{team="a"} 6"#.to_owned(),
+        ]
+    );
+    let alert = &evaluation.alerts[0];
+    assert_eq!((alert.value, &*alert.annotations["is"]), (Some(0.0), sum));
+
+    for i in ["1", "2"] {
+        let stale = model::stale_marker();
+        world
+            .store
+            .insert(&series(i), minutes(2).as_millis(), stale);
+    }
+    let (evaluation, samples) = world.step(minutes(2));
+    assert!(evaluation.alerts[0].is_resolved(minutes(2)));
+    assert_eq!(samples.len(), 4, "{samples:?}");
+    assert!(
+        samples.iter().all(|sample| sample.ends_with(" stale")),
+        "{samples:?}"
+    );
+}
+
+#[test]
 fn a_breached_limit_is_an_error_and_clears_the_alerts() {
     let mut world = World::new(
         "groups: [{name: g, limit: 1, rules: [{alert: A, expr: up}, {record: r, expr: up}]}]",
@@ -290,7 +336,7 @@ fn a_rule_that_fails_keeps_its_alerts_and_says_why() {
     world.step(minutes(1));
     let good = world.environment.query.clone();
     world.environment.query =
-        std::sync::Arc::new(|_, _| Err(promql::EvalError::Limit("too much".to_owned())));
+        std::sync::Arc::new(|_, _| Err(model::SourceError::Limit("too much".to_owned()).into()));
     let (evaluation, samples) = world.step(minutes(2));
     assert_eq!(evaluation.errors[0].message, "too much");
     assert_eq!(samples, [""; 0]);
@@ -312,7 +358,7 @@ fn a_query_offset_looks_and_writes_in_the_past() {
     let promql::Value::Vector(vector) = answer.value else {
         panic!("{answer:?}")
     };
-    assert_eq!(vector[0].1.value, 540.0);
+    assert_eq!(vector[0].value.float(), Some(540.0));
 }
 
 #[test]

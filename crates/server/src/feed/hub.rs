@@ -18,10 +18,10 @@ use super::message::{self, Update};
 use super::samples::Samples;
 use super::topic::Topic;
 use super::waiting::Kind;
-use crate::Server;
 use crate::error::ApiError;
 use crate::prometheus::query;
 use crate::query_gate::Caller;
+use crate::{Asker, QueryKind, RunningQuery, Server};
 
 /// From one time of telling to the next: nobody sees a difference, and what comes thick and fast is told in one message.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -292,27 +292,25 @@ impl Hub {
 
 /// Evaluates a query behind the gate, as one that came over HTTP.
 async fn evaluate(server: Server, text: Arc<str>, expression: Arc<Expr>, at: Timestamp) -> Update {
-    let observation = server.own().start_query(server.clock(), "live");
+    let running = server.running();
+    let running = running.start(QueryKind::Live, &text, Asker::default());
     let limits = server.limits();
     let timeout = limits.query_timeout;
+    let mut evaluation = limits.evaluation.clone();
+    // It comes again and again, and nobody looks at the clock.
+    evaluation.threads = 1;
     // A result that fills a queue would be thrown away again and again.
     let bytes_max = server.config().feed.queue_bytes / 2;
     let (own, work_text) = (server.clone(), text.clone());
-    let work = move |caller: &Caller| {
+    let work = move |caller: &Caller, running: &RunningQuery| {
         let source = own.ports().source.clone();
-        let answer = promql::evaluate_instant(
-            &*source,
-            &expression,
-            at,
-            &limits.evaluation,
-            caller.interrupt(),
-        )
-        .map_err(|error| query::refusal(error, timeout))?;
-        own.own().samples_read.inc_by(answer.samples_read);
-        query::live_result(&answer, bytes_max).map(|result| Update::query(&work_text, at, &result))
+        let answer =
+            promql::evaluate_instant(&*source, &expression, at, &evaluation, caller.interrupt())
+                .inspect_err(|error| running.fail(error))
+                .map_err(|error| query::refusal(error, timeout))?;
+        query::live_result(answer, bytes_max).map(|result| Update::query(&work_text, at, &result))
     };
-    let outcome = server.queries().run(&server, timeout, work).await;
-    let result = outcome.as_ref().err();
-    observation.end(result.map_or("success", ApiError::type_name));
+    let gate = server.queries();
+    let outcome = gate.run_query(&server, timeout, running, work).await;
     outcome.unwrap_or_else(|error| Update::error(&error))
 }

@@ -1,7 +1,7 @@
 //! `/api/v1/status/buildinfo`, by which Grafana decides what it may ask for.
 //!
 //! Its `version` is read as Prometheus' version. So it says which Prometheus' API this is, followed, as semantic
-//! versioning has it, by whose build it is: `3.0.0+campanile.0.1.0`.
+//! versioning has it, by whose build it is: `3.14.0+campanile.0.1.0`.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -9,8 +9,8 @@ use axum::response::Response;
 use super::{SUCCESS, finish, ok};
 use crate::{Server, json};
 
-/// The release whose API is answered here: `match[]` and `limit` for labels, form bodies, UTF-8 names.
-const API_VERSION: &str = "3.0.0";
+/// The release whose API and language are answered here.
+const API_VERSION: &str = "3.14.0";
 
 pub(crate) async fn buildinfo(State(server): State<Server>) -> Response {
     let build = server.build();

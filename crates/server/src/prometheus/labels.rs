@@ -3,14 +3,15 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use model::{Matcher, Reservation, Scope, SeriesSource, SourceError, Timestamp};
+use model::{Matcher, Scope, SeriesSource, SourceError, Timestamp};
 
+use super::JSON;
+use super::list::ListWriter;
 use super::unescape::unescape;
-use super::{SUCCESS, TRUNCATED, finish};
-use crate::answer::{Held, LIST_BYTES_MAX, check_length};
 use crate::error::ApiError;
 use crate::parameters::{Parameters, path_name};
 use crate::query_gate::Caller;
+use crate::stream::Begun;
 use crate::{Server, json};
 
 /// What a value or a set of labels takes, about, until it is written.
@@ -66,7 +67,7 @@ pub(crate) async fn values(
     .await
 }
 
-async fn list<T: 'static>(
+async fn list<T: Send + 'static>(
     server: &Server,
     parameters: &Parameters,
     push: fn(&mut String, &T),
@@ -82,37 +83,10 @@ async fn list<T: 'static>(
         let all = ask(&*source, &scope)?;
         let mut memory = source.budget().reservation();
         memory.grow(all.len() * ITEM_BYTES)?;
-        let body = show(&all, limit, push, caller, LIST_BYTES_MAX, &mut memory)?;
-        memory.shrink(all.len() * ITEM_BYTES);
-        Ok(Held { body, memory })
+        Begun::new(ListWriter::new(all, limit, push, memory))
     };
-    let held = server.queries().run(server, timeout, work).await?;
-    Ok(held.into_response())
-}
-
-fn show<T>(
-    all: &[T],
-    limit: Option<usize>,
-    push: fn(&mut String, &T),
-    caller: &Caller,
-    bytes_max: usize,
-    memory: &mut Reservation,
-) -> Result<String, ApiError> {
-    let shown = limit.unwrap_or(usize::MAX).min(all.len());
-    let base = memory.bytes();
-    let mut body = String::from(SUCCESS);
-    body.push('[');
-    for (index, item) in all[..shown].iter().enumerate() {
-        caller.require()?;
-        json::separate(&mut body, index);
-        push(&mut body, item);
-        check_length(body.len(), bytes_max, "match[] or limit")?;
-        memory.grow_to(base + body.capacity())?;
-    }
-    body.push(']');
-    let warnings: &[&str] = if shown < all.len() { &[TRUNCATED] } else { &[] };
-    finish(&mut body, warnings, &[""; 0]);
-    Ok(body)
+    let begun = server.queries().run(server, timeout, work).await?;
+    Ok(begun.into_response(JSON, parameters.coding()))
 }
 
 /// The scope but for its selectors. One more than is wanted is asked for, to see whether something was cut.
@@ -143,36 +117,4 @@ pub(super) fn read_selectors(
         selectors.push(matchers);
     }
     Ok(selectors)
-}
-
-#[cfg(test)]
-mod tests {
-    use promql::Stop;
-
-    use super::*;
-    use crate::error::ErrorType;
-
-    fn shown(caller: &Caller, bytes_max: usize) -> Result<String, ApiError> {
-        let push = |body: &mut String, text: &&str| json::push_string(body, text);
-        let mut memory = Reservation::default();
-        show(&["a", "b"], None, push, caller, bytes_max, &mut memory)
-    }
-
-    #[test]
-    fn a_list_that_nobody_waits_for_is_not_written() {
-        let caller = Caller::default();
-        assert!(shown(&caller, 1000).is_ok());
-        caller.leave(Stop::TimedOut);
-        assert_eq!(shown(&caller, 1000).unwrap_err().type_name(), "canceled");
-    }
-
-    #[test]
-    fn a_list_that_is_too_long_is_refused() {
-        let error = shown(&Caller::default(), SUCCESS.len() + 4).unwrap_err();
-        let expected = format!(
-            "the answer is longer than {} bytes: ask for less with match[] or limit",
-            SUCCESS.len() + 4
-        );
-        assert_eq!(error, ApiError::new(ErrorType::Execution, expected));
-    }
 }

@@ -7,12 +7,15 @@ use axum::response::Response;
 use model::Reservation;
 use promql::{Answer, EvalError, Expr, Interrupt, Window};
 
-use super::{SUCCESS, TRUNCATED, finish, result};
-use crate::answer::Held;
+use super::result::{ResultWriter, truncate};
+use super::stats::Stopwatch;
+use super::{JSON, SUCCESS, TRUNCATED, finish};
+use crate::compression::Coding;
 use crate::error::{ApiError, ErrorType};
 use crate::parameters::Parameters;
 use crate::query_gate::{Caller, timed_out};
-use crate::{Limits, Server};
+use crate::stream::Begun;
+use crate::{Asker, Limits, QueryKind, RunningQuery, Server};
 
 /// Points of one series; more than any screen has, and Prometheus' number.
 const POINTS_MAX: u128 = 11_000;
@@ -30,7 +33,7 @@ pub(crate) async fn instant(
     let evaluate = move |expression: &Expr, limits: &promql::Limits, interrupt: &Interrupt| {
         promql::evaluate_instant(&*source, expression, time, limits, interrupt)
     };
-    question.answer(&server, "instant", evaluate).await
+    question.answer(&server, QueryKind::Instant, evaluate).await
 }
 
 /// `/api/v1/query_range`: the values at each step of a range.
@@ -39,30 +42,29 @@ pub(crate) async fn range(
     request: Request,
 ) -> Result<Response, ApiError> {
     let parameters = Parameters::read(&server, request).await?;
-    let window = Window {
-        start: required(&parameters, "start", Parameters::time)?,
-        end: required(&parameters, "end", Parameters::time)?,
-        step: required(&parameters, "step", Parameters::duration)?,
-    };
-    check_window(window)?;
+    let window = read_window(&parameters)?;
     let question = Question::read(&server, &parameters)?;
     let source = server.ports().source.clone();
     let evaluate = move |expression: &Expr, limits: &promql::Limits, interrupt: &Interrupt| {
         promql::evaluate_range(&*source, expression, &window, limits, interrupt)
     };
-    question.answer(&server, "range", evaluate).await
+    question.answer(&server, QueryKind::Range, evaluate).await
 }
 
 /// What both kinds of query ask.
-struct Question {
-    text: String,
-    evaluation: promql::Limits,
-    timeout: Duration,
+pub(super) struct Question {
+    pub(super) text: String,
+    pub(super) evaluation: promql::Limits,
+    pub(super) timeout: Duration,
     series_max: Option<usize>,
+    /// Whether the answer tells what it took.
+    with_stats: bool,
+    coding: Coding,
+    pub(super) asker: Asker,
 }
 
 impl Question {
-    fn read(server: &Server, parameters: &Parameters) -> Result<Self, ApiError> {
+    pub(super) fn read(server: &Server, parameters: &Parameters) -> Result<Self, ApiError> {
         let Limits {
             query_timeout,
             mut evaluation,
@@ -73,17 +75,14 @@ impl Question {
         if let Some(delta) = lookback_delta.filter(|delta| !delta.is_zero()) {
             evaluation.lookback_delta = delta;
         }
-        if parameters.get("stats").is_some() {
-            return Err(ApiError::parameter(
-                "stats",
-                "it is not supported yet: leave it out",
-            ));
-        }
         Ok(Self {
             text,
             evaluation,
             timeout: timeout.min(query_timeout),
             series_max: parameters.limit("limit")?,
+            with_stats: parameters.get("stats").is_some(),
+            coding: parameters.coding(),
+            asker: parameters.asker().clone(),
         })
     }
 
@@ -92,60 +91,60 @@ impl Question {
     async fn answer(
         self,
         server: &Server,
-        kind: &'static str,
+        kind: QueryKind,
         evaluate: impl FnOnce(&Expr, &promql::Limits, &Interrupt) -> Result<Answer, EvalError>
         + Send
         + 'static,
     ) -> Result<Response, ApiError> {
-        let observation = server.own().start_query(server.clock(), kind);
-        let (own, timeout) = (server.clone(), self.timeout);
-        let source = server.ports().source.clone();
-        let work = move |caller: &Caller| {
+        let running = server.running().start(kind, &self.text, self.asker);
+        let mut stopwatch = Stopwatch::start(server);
+        let (own, timeout, coding) = (server.clone(), self.timeout, self.coding);
+        let work = move |caller: &Caller, running: &RunningQuery| {
+            stopwatch.has_waited();
             let expression =
                 promql::parse(&self.text).map_err(|error| ApiError::parameter("query", error))?;
-            let answer = evaluate(&expression, &self.evaluation, caller.interrupt())
+            stopwatch.has_prepared();
+            let mut limits = self.evaluation;
+            limits.threads = own.queries().threads_each(limits.threads);
+            let answer = evaluate(&expression, &limits, caller.interrupt())
+                .inspect_err(|error| running.fail(error))
                 .map_err(|error| refusal(error, timeout))?;
-            own.own().samples_read.inc_by(answer.samples_read);
-            show(answer, self.series_max, source.budget().reservation())
+            stopwatch.has_evaluated();
+            let stopwatch = self.with_stats.then_some(stopwatch);
+            Begun::new(writer(answer, self.series_max, stopwatch))
         };
-        let outcome = server.queries().run(server, timeout, work).await;
-        observation.end(
-            outcome
-                .as_ref()
-                .err()
-                .map_or("success", ApiError::type_name),
-        );
-        outcome.map(Held::into_response)
+        let gate = server.queries();
+        let begun = gate.run_query(server, timeout, running, work).await?;
+        Ok(begun.into_response(JSON, coding))
     }
 }
 
-fn show(
-    answer: Answer,
+/// What writes the whole answer.
+fn writer(
+    mut answer: Answer,
     series_max: Option<usize>,
-    mut memory: Reservation,
-) -> Result<Held, ApiError> {
-    let mut body = String::from(SUCCESS);
-    let series_max = series_max.unwrap_or(usize::MAX);
-    let truncated = result::push(&mut body, &answer.value, series_max, &mut memory)?;
-    let mut warnings = answer.warnings;
-    if truncated {
-        warnings.push(TRUNCATED.to_owned());
+    stopwatch: Option<Stopwatch>,
+) -> ResultWriter {
+    if truncate(&mut answer.value, series_max.unwrap_or(usize::MAX)) {
+        answer.warnings.push(TRUNCATED.to_owned());
     }
-    finish(&mut body, &warnings, &answer.infos);
-    Ok(Held { body, memory })
+    let mut tail = String::new();
+    if let Some(stopwatch) = stopwatch {
+        stopwatch.push(&mut tail, &answer);
+    }
+    tail.push('}');
+    finish(&mut tail, &answer.warnings, &answer.infos);
+    ResultWriter::new(SUCCESS.to_owned(), answer.value, tail, answer.memory)
 }
 
 /// What a query gives as fields for an object of the live feed.
 ///
 /// Errors: they have more than `bytes_max` bytes.
-pub(crate) fn live_result(answer: &Answer, bytes_max: usize) -> Result<String, ApiError> {
-    /// A series of a result has at least this many bytes: `{"metric":{},"value":[0,"0"]}`.
-    const SERIES_BYTES_MIN: usize = 29;
+pub(crate) fn live_result(answer: Answer, bytes_max: usize) -> Result<String, ApiError> {
+    let memory = Reservation::default();
+    let mut writer = ResultWriter::new(String::new(), answer.value, "}".to_owned(), memory);
     let mut text = String::new();
-    let mut memory = Reservation::default();
-    let series_max = bytes_max / SERIES_BYTES_MIN;
-    let truncated = result::push(&mut text, &answer.value, series_max, &mut memory)?;
-    if truncated || text.len() > bytes_max {
+    if writer.write(&mut text, bytes_max.saturating_add(1)) || text.len() > bytes_max {
         return Err(ApiError::new(
             ErrorType::Execution,
             format!(
@@ -164,7 +163,7 @@ pub(crate) fn refusal(error: EvalError, timeout: Duration) -> ApiError {
         EvalError::Source(error) => return error.into(),
         EvalError::Cancelled => ErrorType::Canceled,
         EvalError::BadQuery { .. } => ErrorType::BadData,
-        EvalError::Unsupported { .. } | EvalError::Execution { .. } | EvalError::Limit(_) => {
+        EvalError::Unsupported { .. } | EvalError::Execution { .. } | EvalError::Limit { .. } => {
             ErrorType::Execution
         }
     };
@@ -178,6 +177,17 @@ fn required<T>(
 ) -> Result<T, ApiError> {
     parameters.required(name)?;
     read(parameters, name)?.ok_or_else(|| ApiError::parameter(name, "it is missing"))
+}
+
+/// The range of a range query.
+pub(super) fn read_window(parameters: &Parameters) -> Result<Window, ApiError> {
+    let window = Window {
+        start: required(parameters, "start", Parameters::time)?,
+        end: required(parameters, "end", Parameters::time)?,
+        step: required(parameters, "step", Parameters::duration)?,
+    };
+    check_window(window)?;
+    Ok(window)
 }
 
 fn check_window(window: Window) -> Result<(), ApiError> {

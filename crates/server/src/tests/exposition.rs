@@ -73,12 +73,13 @@ async fn every_own_metric_has_help_and_type() {
         })
         .collect();
     expect![[r#"
+        counter campanile_query_requests_total
+        counter campanile_query_samples_read_total
+        counter campanile_query_refused_total
         counter campanile_http_requests_total
         histogram campanile_http_request_duration_seconds
         gauge campanile_http_requests_in_flight
         counter campanile_metrics_ingested_total
-        counter campanile_query_requests_total
-        counter campanile_query_samples_read_total
         gauge campanile_queries_in_flight
         gauge campanile_queries_waiting
         gauge campanile_websocket_connections

@@ -439,7 +439,7 @@ async fn a_query_passes_the_gate_before_it_is_read() {
     check(
         &follower.ask(subscribe).await,
         expect![[
-            r#"{"type":"error","data":{"id":"q","errorType":"unavailable","error":"1 queries run and 0 wait already, try again later"}}"#
+            r#"{"type":"error","data":{"id":"q","errorType":"unavailable","error":"1 queries run and 0 wait already: try again later, or raise limits.concurrent_queries"}}"#
         ]],
     );
     drop(held);

@@ -151,5 +151,5 @@ async fn metadata_is_listed_by_metric() {
 
 #[tokio::test]
 async fn build_information_names_the_api_and_the_program() {
-    expect![[r#"200 {"status":"success","data":{"application":"campanile","version":"3.0.0+campanile.0.1.0","revision":"abc","branch":"","buildUser":"","buildDate":"","goVersion":""}}"#]].assert_eq(&Bench::new().get("/api/v1/status/buildinfo").await.shown());
+    expect![[r#"200 {"status":"success","data":{"application":"campanile","version":"3.14.0+campanile.0.1.0","revision":"abc","branch":"","buildUser":"","buildDate":"","goVersion":""}}"#]].assert_eq(&Bench::new().get("/api/v1/status/buildinfo").await.shown());
 }

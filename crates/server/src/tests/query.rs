@@ -130,12 +130,6 @@ async fn a_wrong_parameter_is_named() {
             ]],
         ),
         (
-            "/query?query=up&stats=all",
-            expect![[
-                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"stats\": it is not supported yet: leave it out"}"#
-            ]],
-        ),
-        (
             "/query_range?query=up",
             expect![[
                 r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"start\": it is missing"}"#
@@ -199,8 +193,8 @@ async fn a_query_that_takes_too_long_is_stopped() {
     let bench = filled();
     // Simulated time does not jump while a thread works, so these queries run out of time waiting for their turn.
     let slots = hold_all_slots(&bench).await;
-    expect![[r#"503 {"status":"error","errorType":"timeout","error":"the query did not end within its timeout of 5s"}"#]].assert_eq(&bench.get("/api/v1/query?query=up&timeout=5s").await.shown());
-    expect![[r#"503 {"status":"error","errorType":"timeout","error":"the query did not end within its timeout of 2m"}"#]].assert_eq(&bench.get("/api/v1/query?query=up&timeout=1h").await.shown());
+    expect![[r#"503 {"status":"error","errorType":"timeout","error":"the query did not end within its timeout of 5s: ask for less, or raise query.timeout"}"#]].assert_eq(&bench.get("/api/v1/query?query=up&timeout=5s").await.shown());
+    expect![[r#"503 {"status":"error","errorType":"timeout","error":"the query did not end within its timeout of 2m: ask for less, or raise query.timeout"}"#]].assert_eq(&bench.get("/api/v1/query?query=up&timeout=1h").await.shown());
     drop(slots);
     let metrics = bench.get("/metrics").await.text().to_owned();
     let line = r#"campanile_query_requests_total{kind="instant",result="timeout"} 2"#;
@@ -250,7 +244,7 @@ async fn too_many_waiting_queries_are_refused() {
     });
     let held = bench.server.queries().slot().await.unwrap();
     let answer = bench.get("/api/v1/query?query=1").await;
-    expect![[r#"503 {"status":"error","errorType":"unavailable","error":"1 queries run and 0 wait already, try again later"}"#]].assert_eq(&answer.shown());
+    expect![[r#"503 {"status":"error","errorType":"unavailable","error":"1 queries run and 0 wait already: try again later, or raise limits.concurrent_queries"}"#]].assert_eq(&answer.shown());
     drop(held);
     assert_eq!(bench.get("/api/v1/query?query=1").await.status, 200);
 }
@@ -322,7 +316,7 @@ async fn a_panic_is_an_error_and_no_secret() {
 async fn a_question_for_which_there_is_no_memory_is_refused_and_the_answer_of_another_counts_until_it_is_sent()
  {
     let bench = filled();
-    let budget = model::Budget::new(4_000);
+    let budget = model::Budget::new(5_334);
     *bench.store.budget.lock().unwrap() = budget.clone();
     let query = "/api/v1/query?query=up&time=1760000000";
     assert_eq!(bench.get(query).await.status, 200);
@@ -355,4 +349,47 @@ async fn a_question_for_which_there_is_no_memory_is_refused_and_the_answer_of_an
     drop(others);
     assert_eq!(bench.get(query).await.status, 200);
     assert_eq!(budget.reserved(), 0);
+}
+
+#[tokio::test]
+async fn a_query_tells_what_it_took_if_asked() {
+    let bench = filled();
+    for parameter in ["all", "true"] {
+        let uri = format!("/api/v1/query?query=up&stats={parameter}");
+        expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a\"b"},"value":[1760000000.123,"1.5"]},{"metric":{"__name__":"up","job":"c"},"value":[1760000000.123,"+Inf"]}],"stats":{"timings":{"evalTotalTime":0,"resultSortTime":0,"queryPreparationTime":0,"innerEvalTime":0,"execQueueTime":0,"execTotalTime":0},"samples":{"totalQueryableSamples":4,"samplesRead":4,"peakSamples":4}}}}"#]]
+            .assert_eq(&bench.get(&uri).await.shown());
+    }
+    let plain = bench.get("/api/v1/query?query=up&stats=").await;
+    assert!(!plain.text().contains("stats"));
+}
+
+#[tokio::test]
+async fn a_long_answer_is_sent_in_pieces_and_compressed() {
+    let bench = Bench::new();
+    let names: Vec<String> = (0..2000).map(|index| format!("instance-{index}")).collect();
+    for name in &names {
+        bench.fill(&[(&[("__name__", "up"), ("instance", name)], &[(10, 1.0)])]);
+    }
+    let uri = "/api/v1/query?query=up";
+    let plain = bench.get(uri).await;
+    assert_eq!(plain.header("content-length"), "");
+    assert_eq!(plain.shown().matches("\"metric\"").count(), 2000);
+    for coding in ["gzip", "zstd"] {
+        let request = axum::http::Request::get(uri).header("accept-encoding", coding);
+        let packed = bench
+            .send(request.body(axum::body::Body::empty()).unwrap())
+            .await;
+        assert_eq!(packed.header("content-encoding"), coding);
+        assert!(packed.body.len() < plain.body.len() / 5);
+        let unpacked = match coding {
+            "zstd" => zstd::decode_all(packed.body.as_slice()).unwrap(),
+            _ => {
+                let mut unpacked = Vec::new();
+                let mut decoder = flate2::read::GzDecoder::new(packed.body.as_slice());
+                std::io::Read::read_to_end(&mut decoder, &mut unpacked).unwrap();
+                unpacked
+            }
+        };
+        assert!(unpacked == plain.body);
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::expect;
-use model::{Alert, Labels, Sample, Timestamp};
+use model::{Alert, Labels, Timestamp};
 use rules::{Environment, Group};
 use serde_json::Value;
 use testkit::MemoryStore;
@@ -52,7 +52,7 @@ fn evaluated(name: &str, text: &str) -> Vec<Arc<RuleGroup>> {
         if group.name() != "second" {
             for age in [30_623, 123] {
                 let at = Timestamp::from_millis(NOW - age);
-                group.evaluate(at, &environment, &mut |_: &[(_, Sample)]| {});
+                group.evaluate(at, &environment, &mut |_| {});
             }
         }
         Arc::new(RuleGroup {

@@ -255,3 +255,74 @@ async fn a_broken_log_asks_the_sender_to_repeat() {
     expect![[r#"503 {"status":"error","errorType":"unavailable","error":"cannot write to the log: no space left"}"#]].assert_eq(&answer.shown());
     assert_eq!(answer.header("retry-after"), "5");
 }
+
+#[tokio::test]
+async fn native_histograms_that_were_written_are_found_by_queries() {
+    let bench = Bench::new();
+    let at = |age: i64| Timestamp::from_millis(NOW - age * 1000);
+    let exponential = |total: u64| Histogram {
+        schema: 0,
+        zero_threshold: 0.001,
+        sum: 7.5,
+        positive_spans: vec![BucketSpan {
+            offset: 1,
+            length: 2,
+        }],
+        negative_spans: vec![BucketSpan {
+            offset: 0,
+            length: 1,
+        }],
+        counts: BucketCounts::Integer(Counts {
+            total: total + 3,
+            zero: 1,
+            positive: vec![0, total],
+            negative: vec![2],
+        }),
+        ..Histogram::stale()
+    };
+    let custom = Histogram {
+        schema: model::CUSTOM_BUCKETS,
+        sum: 1.25,
+        positive_spans: vec![BucketSpan {
+            offset: 0,
+            length: 3,
+        }],
+        custom_bounds: vec![0.5, 1.0],
+        counts: BucketCounts::Float(Counts {
+            total: 3.5,
+            zero: 0.0,
+            positive: vec![1.5, 0.0, 2.0],
+            negative: vec![],
+        }),
+        ..Histogram::stale()
+    };
+    let series = |name: &str| Labels::from_pairs([("__name__", name)]).unwrap();
+    let histograms = [
+        (at(120), exponential(4)),
+        (at(60), exponential(5)),
+        (at(0), Histogram::stale()),
+    ];
+    let message = [
+        encode_histograms(&series("sizes"), &histograms),
+        encode_histograms(&series("times"), &[(at(0), custom)]),
+    ];
+    let answer = write(&bench, &message.concat()).await;
+    assert_eq!(answer.shown(), "204 ");
+    assert_eq!(
+        answer.header("x-prometheus-remote-write-histograms-written"),
+        "4"
+    );
+    expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"times"},"histogram":[1760000000.123,{"count":"3.5","sum":"1.25","buckets":[[3,"-Inf","0.5","1.5"],[0,"1","+Inf","2"]]}]}]}}"#]]
+        .assert_eq(&bench.get("/api/v1/query?query=%7B__name__=~%22sizes%7Ctimes%22%7D").await.shown());
+    let uri = "/api/v1/query_range?query=sizes&start=1759999880.123&end=1760000000.123&step=60";
+    expect![[r#"200 {"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"sizes"},"histograms":[[1759999880.123,{"count":"7","sum":"7.5","buckets":[[1,"-1","-0.5","2"],[3,"-0.001","0.001","1"],[0,"2","4","4"]]}],[1759999940.123,{"count":"8","sum":"7.5","buckets":[[1,"-1","-0.5","2"],[3,"-0.001","0.001","1"],[0,"2","4","5"]]}]]}]}}"#]]
+        .assert_eq(&bench.get(uri).await.shown());
+    let count = bench
+        .get("/api/v1/query?query=histogram_count(sizes)&time=1759999940.123")
+        .await;
+    assert!(
+        count.text().contains(r#""value":[1759999940.123,"8"]"#),
+        "{}",
+        count.text()
+    );
+}

@@ -2,13 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use model::{Labels, SampleColumns};
+use model::{CounterReset, Labels};
+use promql::{FloatHistogram, SampleValue, Series};
+
+use super::points::Point;
 
 /// The relative error within which two floats agree.
 const EPSILON: f64 = 1e-6;
 
-/// Whether two values agree; NaN agrees with NaN.
+/// A series with what is expected of it at some moments.
+pub(super) type Expected = (Labels, Vec<(i64, Point)>);
+
+/// Whether two values agree; NaN agrees with NaN, but for the stale one.
 pub(super) fn agree(expected: f64, got: f64) -> bool {
+    if model::is_stale(expected) != model::is_stale(got) {
+        return false;
+    }
     if expected == got || expected.is_nan() && got.is_nan() {
         return true;
     }
@@ -21,48 +30,117 @@ pub(super) fn agree(expected: f64, got: f64) -> bool {
 }
 
 /// Compares series with their points, in any order.
-pub(super) fn series(
-    expected: &[(Labels, SampleColumns)],
-    got: &[(Labels, SampleColumns)],
-) -> Result<(), String> {
-    let mut left: BTreeMap<&Labels, &SampleColumns> = BTreeMap::new();
-    for (labels, samples) in got {
-        if left.insert(labels, samples).is_some() {
-            return Err(format!("{labels} comes twice"));
+pub(super) fn series(expected: &[Expected], got: &[Series]) -> Result<(), String> {
+    let mut left: BTreeMap<&Labels, &Series> = BTreeMap::new();
+    for series in got {
+        if left.insert(&series.labels, series).is_some() {
+            return Err(format!("{} comes twice", series.labels));
         }
     }
-    for (labels, samples) in expected {
+    for (labels, points) in expected {
         let Some(found) = left.remove(labels) else {
-            let others: Vec<String> = got.iter().map(|(labels, _)| labels.to_string()).collect();
+            let others: Vec<String> = got.iter().map(|it| it.labels.to_string()).collect();
             return Err(format!(
                 "{labels} is missing, there are: {}",
                 others.join(" ")
             ));
         };
-        let same_values = samples.values.len() == found.values.len()
-            && samples
-                .values
-                .iter()
-                .zip(&found.values)
-                .all(|(a, b)| agree(*a, *b));
-        if samples.timestamps != found.timestamps || !same_values {
+        let found = values(found);
+        let wanted = points
+            .iter()
+            .filter(|(_, point)| !matches!(point, Point::Missing));
+        let same = |((time, point), (at, value)): ((&i64, &Point), &(i64, SampleValue))| {
+            time == at && point_agrees(point, value)
+        };
+        let wanted: Vec<_> = wanted.map(|(time, point)| (time, point)).collect();
+        if wanted.len() != found.len() || !wanted.into_iter().zip(&found).all(same) {
             return Err(format!(
                 "{labels}: expected {}, got {}",
-                shown(samples),
-                shown(found)
+                show_expected(points),
+                show(&found)
             ));
         }
     }
     match left.first_key_value() {
-        Some((labels, samples)) => Err(format!("{labels} {} was not expected", shown(samples))),
+        Some((labels, series)) => {
+            let shown = show(&values(series));
+            Err(format!("{labels} {shown} was not expected"))
+        }
         None => Ok(()),
     }
 }
 
-fn shown(samples: &SampleColumns) -> String {
-    let points = samples.timestamps.iter().zip(&samples.values);
-    let shown: Vec<String> = points
-        .map(|(time, value)| format!("{value}@{time}"))
+/// Floats and histograms of a series by time.
+fn values(series: &Series) -> Vec<(i64, SampleValue)> {
+    let floats = series.floats.timestamps.iter().zip(&series.floats.values);
+    let mut all: Vec<_> = floats
+        .map(|(time, value)| (*time, SampleValue::Float(*value)))
         .collect();
-    format!("[{}]", shown.join(" "))
+    let histograms = series.histograms.iter();
+    all.extend(histograms.map(|(time, it)| (*time, SampleValue::Histogram(it.clone()))));
+    all.sort_by_key(|(time, _)| *time);
+    all
+}
+
+fn point_agrees(point: &Point, value: &SampleValue) -> bool {
+    match (point, value) {
+        (Point::Float(expected), SampleValue::Float(got)) => agree(*expected, *got),
+        (
+            Point::Histogram {
+                histogram,
+                names_reset,
+            },
+            SampleValue::Histogram(got),
+        ) => {
+            let same_reset = !names_reset || histogram.reset == got.reset;
+            same_reset && histograms_agree(histogram, got)
+        }
+        _ => false,
+    }
+}
+
+/// Compares two histograms without buckets that hold nothing.
+fn histograms_agree(expected: &FloatHistogram, got: &FloatHistogram) -> bool {
+    let (mut expected, mut got) = (expected.clone(), got.clone());
+    expected.compact(0);
+    got.compact(0);
+    let all_agree = |one: &[f64], other: &[f64]| {
+        one.len() == other.len() && one.iter().zip(other).all(|(a, b)| agree(*a, *b))
+    };
+    expected.schema == got.schema
+        && agree(expected.count, got.count)
+        && agree(expected.sum, got.sum)
+        && expected.custom_bounds == got.custom_bounds
+        && expected.zero_threshold == got.zero_threshold
+        && agree(expected.zero_count, got.zero_count)
+        && expected.positive.spans == got.positive.spans
+        && expected.negative.spans == got.negative.spans
+        && all_agree(&expected.positive.counts, &got.positive.counts)
+        && all_agree(&expected.negative.counts, &got.negative.counts)
+}
+
+fn show_expected(points: &[(i64, Point)]) -> String {
+    let shown = points.iter().filter_map(|(time, point)| match point {
+        Point::Missing => None,
+        Point::Float(value) => Some(format!("{value}@{time}")),
+        Point::Histogram {
+            histogram,
+            names_reset,
+        } => {
+            let mut histogram = histogram.clone();
+            if !names_reset {
+                histogram.reset = CounterReset::Unknown;
+            }
+            Some(format!("{}@{time}", histogram.test_expression()))
+        }
+    });
+    format!("[{}]", shown.collect::<Vec<_>>().join(" "))
+}
+
+fn show(values: &[(i64, SampleValue)]) -> String {
+    let shown = values.iter().map(|(time, value)| match value {
+        SampleValue::Float(value) => format!("{value}@{time}"),
+        SampleValue::Histogram(it) => format!("{}@{time}", it.test_expression()),
+    });
+    format!("[{}]", shown.collect::<Vec<_>>().join(" "))
 }

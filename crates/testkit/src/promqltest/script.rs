@@ -2,52 +2,46 @@
 
 use model::Labels;
 
-use super::points::{self, Points};
-use super::statement::{Expectations, Moment, Statement};
-use super::{Failure, FileReport};
-use crate::MemoryStore;
+use super::expectations::Expectations;
+use super::load::Loaded;
+use super::points::{self, Point};
+use super::statement::{Moment, Statement};
+use super::{Failure, FileReport, Omission};
 
 /// Runs a script from its first line to its last.
 pub(super) fn run(text: &str) -> FileReport {
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = text.lines().map(content).collect();
+    let indented: Vec<bool> = text.lines().map(is_indented).collect();
     let mut report = FileReport::default();
-    let mut store = MemoryStore::with_samples([]);
-    let mut native_histograms = false;
+    let mut loaded = Loaded::new();
     let mut next = 0;
     while next < lines.len() {
         let start = next;
-        let line = content(lines[start]);
+        let line = lines[start];
         next += 1;
         // What belongs to a command stands below it, up to an empty line or the next command.
-        while next < lines.len() && !content(lines[next]).is_empty() && is_indented(lines[next]) {
+        let belongs =
+            |next: usize| !lines[next].is_empty() && (indented[next] || !is_command(lines[next]));
+        while !line.is_empty() && next < lines.len() && belongs(next) {
             next += 1;
         }
-        let body: Vec<&str> = lines[start + 1..next]
-            .iter()
-            .map(|line| content(line))
-            .collect();
-        let outcome = match line.split_whitespace().next() {
-            None => continue,
-            Some("clear") => {
-                store = MemoryStore::with_samples([]);
-                native_histograms = false;
+        let body = &lines[start + 1..next];
+        let mut omitted = Vec::new();
+        let outcome = match word(line).0 {
+            "" => continue,
+            "clear" => {
+                loaded = Loaded::new();
                 continue;
             }
-            Some(command @ ("load" | "load_with_nhcb")) => {
-                native_histograms |= command == "load_with_nhcb";
-                match load(&store, line, &body) {
-                    Ok(histograms) => {
-                        native_histograms |= histograms;
-                        continue;
-                    }
-                    Err(reason) => Err(reason),
-                }
+            "load" | "load_with_nhcb" => match loaded.load(line, body) {
+                Ok(()) => continue,
+                Err(reason) => Err(reason),
+            },
+            command if command.starts_with("eval") => {
+                let statement = read_statement(line, body);
+                statement.and_then(|it| it.check(&loaded.store, &mut omitted))
             }
-            Some("eval" | "eval_fail" | "eval_ordered" | "eval_warn" | "eval_info") => {
-                native_histograms |= body.iter().any(|line| line.contains("{{"));
-                read_statement(line, &body).and_then(|statement| statement.check(&store))
-            }
-            Some(other) => Err(format!("unknown command {other:?}")),
+            other => Err(format!("unknown command {other:?}")),
         };
         match outcome {
             Ok(()) => report.passed += 1,
@@ -55,14 +49,18 @@ pub(super) fn run(text: &str) -> FileReport {
                 line: start + 1,
                 statement: line.to_owned(),
                 reason,
-                native_histograms,
             }),
         }
+        let omissions = omitted.into_iter().map(|reason| Omission {
+            line: start + 1,
+            reason,
+        });
+        report.omissions.extend(omissions);
     }
     report
 }
 
-/// A line without its comment and its indentation.
+/// A line without its indentation; one that is a comment is empty.
 fn content(line: &str) -> &str {
     let line = line.trim();
     if line.starts_with('#') { "" } else { line }
@@ -72,25 +70,19 @@ fn is_indented(line: &str) -> bool {
     line.starts_with([' ', '\t'])
 }
 
-/// Puts series into the store; says whether there were native histograms, which are left out.
-fn load(store: &MemoryStore, line: &str, body: &[&str]) -> Result<bool, String> {
-    let step = line.split_whitespace().nth(1).ok_or("load needs a step")?;
-    let step = points::duration_ms(step)?;
-    let mut native_histograms = false;
-    for line in body {
-        // Start timestamps are not known yet; what needs them fails.
-        if line[series_end(line)..].starts_with("@st") {
-            continue;
-        }
-        let (labels, points) = series(line)?;
-        native_histograms |= points.native_histograms;
-        for (index, value) in (0_i64..).zip(points.values) {
-            if let Some(value) = value {
-                store.insert(&labels, index * step, value);
-            }
-        }
-    }
-    Ok(native_histograms)
+fn is_command(line: &str) -> bool {
+    let (first, _) = word(line);
+    let commands = [
+        "clear",
+        "load",
+        "load_with_nhcb",
+        "eval",
+        "eval_fail",
+        "eval_warn",
+        "eval_info",
+        "eval_ordered",
+    ];
+    commands.contains(&first)
 }
 
 /// `eval instant at T EXPR` or `eval range from A to B step S EXPR`, and what is expected of it.
@@ -108,24 +100,10 @@ fn read_statement(line: &str, body: &[&str]) -> Result<Statement, String> {
         }
         _ => return Err(format!("neither an instant nor a range statement: {line}")),
     };
-    let mut expectations = Expectations::default();
-    // The older way to say it: `eval_fail` for `expect fail`.
-    if let Some(expectation) = command.strip_prefix("eval_") {
-        expectations.read(expectation)?;
-    }
-    for line in body {
-        match line.strip_prefix("expect ") {
-            Some(expectation) => expectations.read(expectation.trim())?,
-            None => match points::scalar(line) {
-                Some(value) => expectations.scalar = Some(value),
-                None => expectations.series.push(series(line)?),
-            },
-        }
-    }
     Ok(Statement {
         expression: expression.to_owned(),
         moment,
-        expectations,
+        expectations: Expectations::read(command, body)?,
     })
 }
 
@@ -155,30 +133,30 @@ fn word(text: &str) -> (&str, &str) {
 }
 
 /// `name{label="value"} points`
-fn series(line: &str) -> Result<(Labels, Points), String> {
-    let end = series_end(line);
-    let (selector, rest) = line.split_at(end);
-    let labels = if selector
-        .trim()
-        .strip_prefix('{')
-        .is_some_and(|rest| rest.trim() == "}")
-    {
-        Labels::empty()
-    } else {
-        let matchers =
-            promql::parse_selector(selector).map_err(|error| format!("{selector}: {error}"))?;
-        let pairs = matchers
-            .iter()
-            .map(|matcher| (matcher.name(), matcher.value()));
-        Labels::from_pairs(pairs).map_err(|error| error.to_string())?
-    };
-    Ok((labels, points::read(rest)?))
+pub(super) fn read_series(line: &str) -> Result<(Labels, Vec<Point>), String> {
+    let (selector, rest) = line.split_at(series_end(line));
+    Ok((series_labels(selector)?, points::read(rest)?))
+}
+
+/// The labels that `name{label="value"}` stands for; `{}` has none.
+pub(super) fn series_labels(selector: &str) -> Result<Labels, String> {
+    let selector = selector.trim();
+    let braces = selector.strip_prefix('{');
+    if braces.is_some_and(|rest| rest.trim() == "}") {
+        return Ok(Labels::empty());
+    }
+    let matchers =
+        promql::parse_selector(selector).map_err(|error| format!("{selector}: {error}"))?;
+    let pairs = matchers
+        .iter()
+        .map(|matcher| (matcher.name(), matcher.value()));
+    Labels::from_pairs(pairs).map_err(|error| error.to_string())
 }
 
 /// Where a series' name and labels end.
-fn series_end(line: &str) -> usize {
+pub(super) fn series_end(line: &str) -> usize {
     let name = line
-        .find(|letter: char| letter.is_whitespace() || letter == '{')
+        .find(|letter: char| letter.is_whitespace() || letter == '{' || letter == '@')
         .unwrap_or(line.len());
     let after = line[name..].trim_start();
     if !after.starts_with('{') || after.starts_with("{{") {
@@ -189,10 +167,11 @@ fn series_end(line: &str) -> usize {
     for (index, letter) in line.char_indices().skip_while(|(index, _)| *index < name) {
         match quote {
             _ if escaped => escaped = false,
-            Some(_) if letter == '\\' => escaped = true,
+            // Backquotes know no escapes.
+            Some(open) if letter == '\\' && open != '`' => escaped = true,
             Some(open) if letter == open => quote = None,
             Some(_) => {}
-            None if letter == '"' || letter == '\'' => quote = Some(letter),
+            None if matches!(letter, '"' | '\'' | '`') => quote = Some(letter),
             None if letter == '}' => return index + 1,
             None => {}
         }

@@ -219,3 +219,25 @@ fn what_is_selected_takes_memory_from_other_questions_as_long_as_it_is_held() {
     held.pop();
     assert!(store.select(&everything()).is_ok());
 }
+
+#[test]
+fn rules_find_room_while_others_have_taken_theirs() {
+    let (store, _) = open(Config {
+        questions_max: 3_000_000,
+        ..config()
+    });
+    let store = Arc::new(store);
+    append(&store, &many(1_000), NOW, 1.0);
+    let mut held = Vec::new();
+    while let Ok(selected) = store.select(&everything()) {
+        held.push(selected);
+    }
+    let rules = store.for_rules();
+    let selected = rules.select(&everything()).expect("rules have their part");
+    assert_eq!(selected.len(), 1_000);
+    assert!(selected.bytes() > 100_000);
+    assert!(store.select(&everything()).is_err());
+    let taken = rules.budget().reserved();
+    drop((held, selected));
+    assert!(taken > 0 && store.budget().reserved() == 0);
+}

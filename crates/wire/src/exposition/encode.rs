@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use model::{
-    Labels, Metadata, MetricFamily, MetricKind, NAME, Point, Timestamp, is_plain_label_name,
+    Metadata, MetricFamily, MetricKind, NAME, Point, Timestamp, is_plain_label_name,
     is_plain_metric_name,
 };
 
@@ -143,12 +143,11 @@ fn push_group(out: &mut String, group: &Group<'_>, format: Format) {
         push_escaped(out, group.help, open_metrics);
         out.push('\n');
     }
-    push_comment(out, "TYPE", group.shown_name);
-    out.push_str(match group.kind {
+    let kind = match group.kind {
         MetricKind::Unknown if !open_metrics => "untyped",
         kind => kind.as_str(),
-    });
-    out.push('\n');
+    };
+    push_type(out, group.shown_name, kind);
     // OpenMetrics allows only a unit that ends the name, and none where the value is no quantity.
     let has_unit = group
         .shown_name
@@ -161,7 +160,9 @@ fn push_group(out: &mut String, group: &Group<'_>, format: Format) {
         out.push('\n');
     }
     for point in &group.points {
-        push_series(out, &point.labels);
+        let name = point.labels.metric_name();
+        let labels = point.labels.iter().filter(|(name, _)| *name != NAME);
+        push_series(out, name, labels);
         out.push(' ');
         float::push_exposition(out, point.value);
         if let Some(timestamp) = point.timestamp {
@@ -169,6 +170,29 @@ fn push_group(out: &mut String, group: &Group<'_>, format: Format) {
         }
         out.push('\n');
     }
+}
+
+/// Appends the line of the text format that gives the metrics of a name their type.
+pub fn push_type(out: &mut String, name: &str, kind: &str) {
+    push_comment(out, "TYPE", name);
+    out.push_str(kind);
+    out.push('\n');
+}
+
+/// Appends a sample's line of the text format; its labels may be empty, and its timestamp is in milliseconds since
+/// 1970-01-01 UTC.
+pub fn push_sample<'a>(
+    out: &mut String,
+    name: &str,
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+    value: f64,
+    timestamp: Timestamp,
+) {
+    push_series(out, name, labels);
+    out.push(' ');
+    float::push_exposition(out, value);
+    push_timestamp(out, timestamp, Format::Text);
+    out.push('\n');
 }
 
 fn push_comment(out: &mut String, keyword: &str, name: &str) {
@@ -183,8 +207,7 @@ fn push_comment(out: &mut String, keyword: &str, name: &str) {
     out.push(' ');
 }
 
-fn push_series(out: &mut String, labels: &Labels) {
-    let name = labels.metric_name();
+fn push_series<'a>(out: &mut String, name: &str, labels: impl Iterator<Item = (&'a str, &'a str)>) {
     let plain = is_plain_metric_name(name);
     let mut separator = '{';
     if plain {
@@ -194,7 +217,7 @@ fn push_series(out: &mut String, labels: &Labels) {
         push_quoted(out, name);
         separator = ',';
     }
-    for (name, value) in labels.iter().filter(|(name, _)| *name != NAME) {
+    for (name, value) in labels {
         out.push(separator);
         separator = ',';
         if is_plain_label_name(name) {

@@ -9,9 +9,9 @@ use model::{ExemplarRow, HistogramRow, Metadata, MetricKind, Row, SampleBatch, T
 
 use super::exemplar::exemplar;
 use super::histogram::histogram;
-use super::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT};
 use super::usual::{LABEL, SAMPLE};
 use super::{DecodeError, KEYS, Refused, WriteRequest, usual};
+use crate::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT};
 
 const EXEMPLAR: u64 = 3;
 const HISTOGRAM: u64 = 4;

@@ -7,7 +7,10 @@ use model::{
     Sample, Timestamp,
 };
 
-use super::protobuf::{FIXED64, LENGTH_DELIMITED, VARINT, tag};
+use crate::protobuf::write::{
+    push_bytes, push_double, push_doubles, push_nested, push_varint, push_varint_field, zigzag,
+};
+use crate::protobuf::{FIXED64, VARINT, tag};
 
 /// The types in the order of their numbers in `MetricMetadata.type`.
 pub(super) const KINDS: [MetricKind; 8] = [
@@ -88,7 +91,7 @@ pub fn compress(message: &[u8]) -> Vec<u8> {
         .expect("invariant: a request is smaller than 4 GiB")
 }
 
-fn push_labels(out: &mut Vec<u8>, labels: &Labels) {
+pub(crate) fn push_labels(out: &mut Vec<u8>, labels: &Labels) {
     for (name, value) in labels.iter() {
         push_nested(out, 1, |label| {
             push_bytes(label, 1, name.as_bytes());
@@ -97,7 +100,7 @@ fn push_labels(out: &mut Vec<u8>, labels: &Labels) {
     }
 }
 
-fn push_histogram(out: &mut Vec<u8>, timestamp: Timestamp, histogram: &Histogram) {
+pub(crate) fn push_histogram(out: &mut Vec<u8>, timestamp: Timestamp, histogram: &Histogram) {
     match &histogram.counts {
         BucketCounts::Integer(counts) => {
             // What can be one of two is told even if it is zero, and so are the counts.
@@ -152,64 +155,7 @@ fn push_deltas(out: &mut Vec<u8>, field: u8, counts: &[u64]) {
     });
 }
 
-fn push_doubles(out: &mut Vec<u8>, field: u8, values: &[f64]) {
-    if values.is_empty() {
-        return;
-    }
-    push_nested(out, field, |out| {
-        for value in values {
-            out.extend_from_slice(&value.to_le_bytes());
-        }
-    });
-}
-
-fn zigzag(value: i64) -> u64 {
-    (value << 1 ^ value >> 63) as u64
-}
-
-fn push_sample(out: &mut Vec<u8>, sample: &Sample) {
+pub(crate) fn push_sample(out: &mut Vec<u8>, sample: &Sample) {
     push_double(out, 1, sample.value);
     push_varint_field(out, 2, sample.timestamp.as_millis() as u64);
-}
-
-fn push_double(out: &mut Vec<u8>, field: u8, value: f64) {
-    // By bits, so that minus zero keeps its sign.
-    if value.to_bits() != 0 {
-        out.push(tag(field, FIXED64));
-        out.extend_from_slice(&value.to_le_bytes());
-    }
-}
-
-fn push_varint_field(out: &mut Vec<u8>, field: u8, value: u64) {
-    if value != 0 {
-        out.push(tag(field, VARINT));
-        push_varint(out, value);
-    }
-}
-
-fn push_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
-    if !bytes.is_empty() {
-        out.push(tag(field, LENGTH_DELIMITED));
-        push_varint(out, bytes.len() as u64);
-        out.extend_from_slice(bytes);
-    }
-}
-
-/// Writes a nested message behind its length, which is known only afterwards: what follows one byte is moved on.
-fn push_nested(out: &mut Vec<u8>, field: u8, write: impl FnOnce(&mut Vec<u8>)) {
-    // From field 16 on a tag takes two bytes.
-    push_varint(out, u64::from(field) << 3 | u64::from(LENGTH_DELIMITED));
-    let start = out.len();
-    write(out);
-    let mut length = Vec::with_capacity(10);
-    push_varint(&mut length, (out.len() - start) as u64);
-    out.splice(start..start, length);
-}
-
-fn push_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }

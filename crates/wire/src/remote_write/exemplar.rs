@@ -5,8 +5,8 @@
 use model::{EXEMPLAR_LABELS_MAX, Exemplar, InvalidLabels, Labels, Timestamp};
 use thiserror::Error;
 
-use super::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT};
 use super::{DecodeError, key};
+use crate::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT};
 
 /// Why an exemplar is refused.
 #[derive(Debug, Error)]

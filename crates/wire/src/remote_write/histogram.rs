@@ -17,7 +17,7 @@ use model::{
 use thiserror::Error;
 
 use super::DecodeError;
-use super::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT};
+use crate::protobuf::{FIXED64, Fields, LENGTH_DELIMITED, VARINT};
 
 /// Positive and negative buckets, spans and bounds together. Clients keep to about 160 buckets, and the widest that a
 /// schema of common use makes of durations from nanoseconds to days has fewer than 2000.

@@ -3,7 +3,7 @@
 use model::{InvalidLabels, KeyEncoding, Labels, NAME};
 
 use super::DecodeError;
-use super::protobuf::{Fields, LENGTH_DELIMITED, tag};
+use crate::protobuf::{Fields, LENGTH_DELIMITED, tag};
 
 /// Keys are the label fields of a series, tags and lengths included, as [`decode`](super::decode()) hands them out.
 ///

@@ -5,7 +5,7 @@
 
 use model::{Row, Timestamp};
 
-use super::protobuf::{FIXED64, LENGTH_DELIMITED, VARINT, tag};
+use crate::protobuf::{FIXED64, LENGTH_DELIMITED, VARINT, tag};
 
 const TIME_SERIES: u8 = tag(1, LENGTH_DELIMITED);
 pub(super) const LABEL: u8 = tag(1, LENGTH_DELIMITED);

@@ -1,7 +1,7 @@
 //! What rules ask about: series that come and go, known for the whole run in advance, and queries that fail.
 
-use model::{Labels, Sample, Timestamp};
-use promql::{Answer, EvalError, Expr, Value};
+use model::{Labels, Timestamp};
+use promql::{Answer, EvalError, Expr, SampleValue, Value, VectorSample};
 
 use crate::random::Random;
 use crate::{HOUR, MINUTE, SECOND};
@@ -66,15 +66,11 @@ impl Signals {
         let signal = signal.strip_prefix("signal_").unwrap().parse().unwrap();
         let threshold = threshold.parse().unwrap();
         let above = self.above(signal, threshold, at.as_millis());
-        let above = above.map_err(EvalError::Limit)?;
-        let sample = |(labels, value)| {
-            (
-                labels,
-                Sample {
-                    timestamp: at,
-                    value,
-                },
-            )
+        let above = above.map_err(model::SourceError::Limit)?;
+        let sample = |(labels, value)| VectorSample {
+            labels,
+            timestamp: at,
+            value: SampleValue::Float(value),
         };
         Ok(Answer {
             value: Value::Vector(above.into_iter().map(sample).collect()),

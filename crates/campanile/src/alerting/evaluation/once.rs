@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{SampleBatch, SampleSink, Timestamp};
+use model::{HistogramRow, KeyEncoding, Row, SampleBatch, SampleSink, Timestamp};
+use promql::{SampleValue, VectorSample};
 use rules::{Environment, Evaluation, Group};
 use server::RuleGroup;
 
@@ -50,7 +51,7 @@ impl Job {
         let started = around.clock.monotonic();
         let mut refused = None;
         let mut rule_times = Vec::new();
-        let mut append = |samples: &[(model::Labels, model::Sample)]| {
+        let mut append = |samples: &[VectorSample]| {
             rule_times.push(queries.take_time());
             refused = store(&*around.sink, samples).or(refused.take());
         };
@@ -79,17 +80,35 @@ impl Job {
 }
 
 /// Stores the samples of a rule; why not, if the store does not take all of them.
-pub(super) fn store(
-    sink: &dyn SampleSink,
-    samples: &[(model::Labels, model::Sample)],
-) -> Option<String> {
-    let rows = samples
-        .iter()
-        .map(|(labels, sample)| (labels, sample.timestamp, sample.value));
-    match sink.append(&SampleBatch::packed(rows)) {
+pub(super) fn store(sink: &dyn SampleSink, samples: &[VectorSample]) -> Option<String> {
+    let mut batch = SampleBatch::new(KeyEncoding::PACKED);
+    let mut refused = None;
+    for sample in samples {
+        let (key, timestamp) = (sample.labels.as_packed().as_bytes(), sample.timestamp);
+        match &sample.value {
+            SampleValue::Float(value) => batch.rows.push(Row {
+                key,
+                timestamp,
+                value: *value,
+            }),
+            SampleValue::Histogram(histogram) => {
+                let histogram = histogram.to_model();
+                // The difference of two may have buckets below zero, which no store keeps.
+                match histogram.validate() {
+                    Ok(()) => batch.histograms.push(HistogramRow {
+                        key,
+                        timestamp,
+                        histogram,
+                    }),
+                    Err(error) => refused = refused.or(Some(error.to_string())),
+                }
+            }
+        }
+    }
+    match sink.append(&batch) {
         Ok(appended) => {
             let first = appended.rejected.into_iter().next();
-            first.map(|row| row.reason.to_string())
+            first.map(|row| row.reason.to_string()).or(refused)
         }
         Err(error) => Some(error.to_string()),
     }

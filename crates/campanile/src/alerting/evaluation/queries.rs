@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use model::{Clock, SeriesSource, Timestamp};
 use promql::{Interrupt, Stop};
+use server::{Asker, QueryKind, RunningQueries};
 
 use super::{Settings, Surroundings};
 
 /// The queries of rules, and how long those that run have been at it.
 pub(super) struct Queries {
     source: Arc<dyn SeriesSource>,
+    /// All queries that run, others than those of rules too.
+    list: RunningQueries,
     clock: Arc<dyn Clock>,
     limits: promql::Limits,
     timeout: Duration,
@@ -40,6 +43,7 @@ impl Queries {
     pub(super) fn new(around: &Surroundings, settings: &Settings) -> Self {
         Self {
             source: around.source.clone(),
+            list: around.queries.clone(),
             clock: around.clock.clone(),
             limits: settings.limits.clone(),
             timeout: settings.query_timeout,
@@ -53,7 +57,12 @@ impl Queries {
         expr: &promql::Expr,
         at: Timestamp,
     ) -> Result<promql::Answer, promql::EvalError> {
-        let interrupt = Interrupt::new();
+        // They pass no gate: nobody who asks may keep alerts from being evaluated.
+        let query = self
+            .list
+            .start(QueryKind::Rule, &expr.to_string(), Asker::default());
+        query.begin();
+        let interrupt = query.interrupt().clone();
         let started = self.clock.monotonic();
         let running = {
             let mut running = self.running();
@@ -65,7 +74,11 @@ impl Queries {
             interrupt.stop(Stop::Cancelled);
         }
         let answer = promql::evaluate_instant(&*self.source, expr, at, &self.limits, &interrupt);
-        drop(running);
+        match &answer {
+            Ok(_) => query.end("success"),
+            Err(error) => query.fail(error),
+        }
+        drop((running, query));
         let took = self.clock.monotonic().saturating_sub(started);
         SPENT.set(SPENT.get() + took);
         answer

@@ -94,6 +94,7 @@ impl Bench {
             clock: clock.clone(),
             catalog,
             feed: server::Feed::default(),
+            queries: server::RunningQueries::new(clock.clone()),
             metrics,
         };
         let settings = Settings {
@@ -122,6 +123,58 @@ impl Bench {
         self.evaluator.finish(done, &self.inbox).await;
         Some(seen)
     }
+}
+
+fn queried(store: &MemoryStore, text: &str, at: Timestamp) -> Vec<promql::VectorSample> {
+    let expr = promql::parse(text).unwrap();
+    let (limits, interrupt) = (promql::Limits::default(), promql::Interrupt::new());
+    let answer = promql::evaluate_instant(store, &expr, at, &limits, &interrupt).unwrap();
+    let promql::Value::Vector(vector) = answer.value else {
+        panic!("{answer:?}")
+    };
+    vector
+}
+
+#[test]
+fn a_native_histogram_is_stored_with_the_numbers_beside_it_and_ends_with_a_stale_marker() {
+    let store = MemoryStore::new(Duration::MAX);
+    let sample = |name: &str, minutes, value| promql::VectorSample {
+        labels: Labels::from_pairs([("__name__", name)]).unwrap(),
+        timestamp: at(minutes),
+        value,
+    };
+    let mut histogram = promql::FloatHistogram::empty(2);
+    (histogram.count, histogram.sum) = (3.0, 7.5);
+    histogram.positive.spans = vec![model::BucketSpan {
+        offset: 1,
+        length: 2,
+    }];
+    histogram.positive.counts = vec![1.0, 2.0];
+    let as_sample = |histogram: &promql::FloatHistogram| {
+        promql::SampleValue::Histogram(Arc::new(histogram.clone()))
+    };
+    let mut negative = histogram.clone();
+    negative.positive.counts[0] = -1.0;
+    let samples = [
+        sample("distribution", 1, as_sample(&histogram)),
+        sample("negative", 1, as_sample(&negative)),
+        sample("number", 1, 4.0.into()),
+    ];
+    let refused = once::store(&store, &samples).unwrap();
+    assert!(refused.contains("-1"), "{refused}");
+
+    let found = queried(&store, "distribution", at(2));
+    let promql::SampleValue::Histogram(found) = &found[0].value else {
+        panic!("{found:?}")
+    };
+    assert_eq!(found.to_model(), histogram.to_model());
+    let number = queried(&store, "number", at(2));
+    assert_eq!(number[0].value.float(), Some(4.0));
+    assert!(queried(&store, "negative", at(2)).is_empty());
+
+    let end = sample("distribution", 2, model::stale_marker().into());
+    assert_eq!(once::store(&store, &[end]), None);
+    assert!(queried(&store, "distribution", at(2)).is_empty());
 }
 
 #[tokio::test]

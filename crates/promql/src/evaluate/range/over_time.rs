@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use model::SampleColumns;
 
-use super::rank::quantile;
-use super::summation::{Mean, Sum};
-use super::windows::Windows;
+use crate::evaluate::rank::quantile;
+use crate::evaluate::summation::{Mean, Sum};
+use crate::plan::Windows;
 
 /// `sum_over_time`
 pub(super) fn sum(values: &[f64]) -> f64 {

@@ -1,7 +1,7 @@
 //! The straight line through samples, by least squares.
 
-use super::column::ABSENT;
-use super::summation::Sum;
+use crate::evaluate::column::ABSENT;
+use crate::evaluate::summation::Sum;
 
 /// Slope per second and value at `origin` of the line through the samples, of which there is at least one.
 fn line(timestamps: &[i64], values: &[f64], origin: i64) -> (f64, f64) {

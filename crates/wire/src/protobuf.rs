@@ -3,21 +3,23 @@
 //! A message is a sequence of fields: a tag (field number and wire type) as a varint, then a value whose length
 //! follows from the wire type. Faults are told with their offset in the whole message.
 
-use super::DecodeError;
+pub(crate) mod write;
 
-pub(super) const VARINT: u8 = 0;
-pub(super) const FIXED64: u8 = 1;
-pub(super) const LENGTH_DELIMITED: u8 = 2;
-pub(super) const FIXED32: u8 = 5;
+use crate::remote_write::DecodeError;
+
+pub(crate) const VARINT: u8 = 0;
+pub(crate) const FIXED64: u8 = 1;
+pub(crate) const LENGTH_DELIMITED: u8 = 2;
+pub(crate) const FIXED32: u8 = 5;
 
 /// The tag of a field as it stands in the message when its number is below 16.
-pub(super) const fn tag(field: u8, wire_type: u8) -> u8 {
+pub(crate) const fn tag(field: u8, wire_type: u8) -> u8 {
     field << 3 | wire_type
 }
 
 /// Reads the fields of one message that lies in `bytes` from `at` to `end`.
 #[derive(Clone)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Equal to the length of `bytes`, which are cut there; nested messages share the beginning, and so the offsets.
@@ -25,10 +27,10 @@ pub(super) struct Fields<'a> {
 }
 
 /// A field's number and wire type.
-pub(super) type Tag = (u64, u8);
+pub(crate) type Tag = (u64, u8);
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(message: &'a [u8]) -> Self {
+    pub(crate) fn new(message: &'a [u8]) -> Self {
         Self {
             bytes: message,
             at: 0,
@@ -36,34 +38,34 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.at
     }
 
     /// Goes on at a place where a field starts.
-    pub(super) fn jump(&mut self, position: usize) {
+    pub(crate) fn jump(&mut self, position: usize) {
         self.at = position;
     }
 
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.at >= self.end
     }
 
     /// The next byte, if there is one: the tag, if the field's number is below 16.
-    pub(super) fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
     /// The bytes of this message from one position to another.
-    pub(super) fn slice(&self, start: usize, end: usize) -> &'a [u8] {
+    pub(crate) fn slice(&self, start: usize, end: usize) -> &'a [u8] {
         &self.bytes[start..end]
     }
 
-    pub(super) fn fault(&self, offset: usize, reason: &'static str) -> DecodeError {
+    pub(crate) fn fault(&self, offset: usize, reason: &'static str) -> DecodeError {
         DecodeError::Protobuf { offset, reason }
     }
 
-    pub(super) fn tag(&mut self) -> Result<Tag, DecodeError> {
+    pub(crate) fn tag(&mut self) -> Result<Tag, DecodeError> {
         let start = self.at;
         let tag = self.varint()?;
         let field = tag >> 3;
@@ -74,7 +76,7 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    pub(super) fn varint(&mut self) -> Result<u64, DecodeError> {
+    pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
         match self.bytes.get(self.at) {
             Some(byte) if *byte < 0x80 => {
                 self.at += 1;
@@ -106,7 +108,7 @@ impl<'a> Fields<'a> {
         Err(self.fault(start, reason))
     }
 
-    pub(super) fn fixed64(&mut self) -> Result<u64, DecodeError> {
+    pub(crate) fn fixed64(&mut self) -> Result<u64, DecodeError> {
         let Some(bytes) = self.bytes[self.at..].first_chunk::<8>() else {
             return Err(self.fault(self.at, "the message ends inside a number of 8 bytes"));
         };
@@ -116,14 +118,14 @@ impl<'a> Fields<'a> {
 
     /// The bytes of a string or nested message.
     #[inline]
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let (start, end) = self.span()?;
         Ok(&self.bytes[start..end])
     }
 
     /// A nested message.
     #[inline]
-    pub(super) fn message(&mut self) -> Result<Fields<'a>, DecodeError> {
+    pub(crate) fn message(&mut self) -> Result<Fields<'a>, DecodeError> {
         let (start, end) = self.span()?;
         Ok(Fields {
             bytes: &self.bytes[..end],
@@ -145,7 +147,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Passes a field's value.
-    pub(super) fn skip(&mut self, wire_type: u8) -> Result<(), DecodeError> {
+    pub(crate) fn skip(&mut self, wire_type: u8) -> Result<(), DecodeError> {
         match wire_type {
             VARINT => self.varint().map(|_| ()),
             FIXED64 => self.fixed64().map(|_| ()),
