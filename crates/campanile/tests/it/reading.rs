@@ -60,10 +60,17 @@ fn prometheus_reads_what_we_store() {
             program.url("/api/v1/read")
         ),
     );
-    let count = "count_over_time(node_load1[1h])";
-    until("some samples are stored", || {
-        crate::program::query_value(&program, count).is_some_and(|count| count >= 5.0)
-    });
+    // Each is collected on its own, and one may begin later than another.
+    for name in [
+        "node_load1",
+        "node_memory_MemFree_bytes",
+        "node_cpu_seconds_total",
+    ] {
+        let count = format!("min(count_over_time({name}[1h]))");
+        until("some samples are stored", || {
+            crate::program::query_value(&program, &count).is_some_and(|count| count >= 5.0)
+        });
+    }
     let newest = crate::program::query_value(&program, "timestamp(node_load1)").unwrap();
     let at = newest - 0.5;
     for query in [
