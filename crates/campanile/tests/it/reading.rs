@@ -60,18 +60,29 @@ fn prometheus_reads_what_we_store() {
             program.url("/api/v1/read")
         ),
     );
-    // Each is collected on its own, and one may begin later than another.
-    for name in [
+    // Each is collected on its own, and on a busy machine one may begin, or be, later than another.
+    let names = [
         "node_load1",
         "node_memory_MemFree_bytes",
         "node_cpu_seconds_total",
-    ] {
-        let count = format!("min(count_over_time({name}[1h]))");
-        until("some samples are stored", || {
-            crate::program::query_value(&program, &count).is_some_and(|count| count >= 5.0)
-        });
-    }
-    let newest = crate::program::query_value(&program, "timestamp(node_load1)").unwrap();
+    ];
+    let value = |query: String| crate::program::query_value(&program, &query);
+    let newest = || -> Option<f64> {
+        let newest = names.map(|name| value(format!("min(timestamp({name}))")));
+        newest
+            .into_iter()
+            .try_fold(f64::MAX, |all, one| Some(all.min(one?)))
+    };
+    let mut newest_of_all = None;
+    until("each was collected for some seconds", || {
+        newest_of_all = newest();
+        newest_of_all.is_some_and(|newest| {
+            let before = newest - 5.0;
+            let is_there = |name| value(format!("count({name} @ {before:.3})")).is_some();
+            names.into_iter().all(is_there)
+        })
+    });
+    let newest = newest_of_all.unwrap();
     let at = newest - 0.5;
     for query in [
         "node_load1",

@@ -126,8 +126,9 @@ impl Month {
         let (mut scrape, mut maintain, mut look, mut change) = (start, start, start, start + turn);
         while self.now() < self.end {
             let next = scrape.min(maintain).min(look).min(change);
-            self.clock.set(Timestamp::from_millis(next));
-            self.clock.advance(Duration::ZERO);
+            // The age of what is in memory counts by the monotonic clock, which only moves on with the other in this way.
+            let passed = u64::try_from(next - self.now()).expect("time goes forward");
+            self.clock.advance(Duration::from_millis(passed));
             if !self.is_by_bytes {
                 self.kept_from = self.kept_from.max(next - self.retention);
             } else {
