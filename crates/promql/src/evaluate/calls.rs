@@ -131,10 +131,19 @@ impl<'a> Evaluation<'a> {
             self.count(node, &column);
             Ok(Some(column))
         });
+        self.merged_without_names(pipeline, input, node)
+    }
+
+    /// Without their names some series may have become one.
+    fn merged_without_names<'p>(
+        &'p self,
+        pipeline: Pipeline<'p>,
+        input: &Node<'_>,
+        node: &Node<'_>,
+    ) -> Result<Pipeline<'p>, EvalError> {
         if self.drops_names_late() || is_unique_without_name(input.expr) {
             return Ok(pipeline);
         }
-        // Without their names some series may have become one.
         let columns = self.collect(&pipeline)?;
         let list = merge(columns.list, node.span(), self.interrupt)?;
         drop(columns.held);
@@ -194,13 +203,7 @@ impl<'a> Evaluation<'a> {
                 false => column,
             }))
         });
-        if self.drops_names_late() || is_unique_without_name(input.expr) {
-            return Ok(pipeline);
-        }
-        let columns = self.collect(&pipeline)?;
-        let list = merge(columns.list, node.span(), self.interrupt)?;
-        drop(columns.held);
-        Pipeline::of(list, &self.budget)
+        self.merged_without_names(pipeline, input, node)
     }
 
     /// A call whose value is computed as a whole.

@@ -82,7 +82,8 @@ impl Evaluation<'_> {
     ) -> Result<Vec<Column>, EvalError> {
         let label = string(&call.arguments[1]);
         let (mut histograms, _held) = self.histograms(&node.inputs[0])?;
-        let mut all = Vec::new();
+        let mut held = self.budget.nothing();
+        let mut all: Vec<Column> = Vec::new();
         for (argument, input) in call.arguments.iter().zip(&node.inputs).skip(2) {
             let quantiles = self.scalar(input)?;
             self.warn_of_quantiles(argument.span, &quantiles);
@@ -96,17 +97,25 @@ impl Evaluation<'_> {
             let columns = self.over_histograms(&mut histograms, node, 0, &mut of)?;
             of.note_forced(call.arguments[0].span);
             for column in columns {
+                // One column for each quantile, which as a rule is the same at all steps.
+                let mut places: BTreeMap<u64, usize> = BTreeMap::new();
                 for (step, q) in quantiles.iter().enumerate() {
                     if !is_present(column.values[step]) {
                         continue;
                     }
-                    let shown = shown_quantile(*q);
-                    let labels = labels::with_label(&column.labels, label, &shown)
-                        .map_err(|error| EvalError::execution(node.span(), error.to_string()))?;
-                    let mut one = Column::absent(labels, column.values.len());
-                    one.drop_name = column.drop_name;
-                    one.values[step] = column.values[step];
-                    all.push(one);
+                    let next = all.len();
+                    let place = *places.entry(q.to_bits()).or_insert(next);
+                    if place == next {
+                        let labels = labels::with_label(&column.labels, label, &shown_quantile(*q))
+                            .map_err(|error| {
+                                EvalError::execution(node.span(), error.to_string())
+                            })?;
+                        let mut one = Column::absent(labels, column.values.len());
+                        one.drop_name = column.drop_name;
+                        held.add(1, one.weight())?;
+                        all.push(one);
+                    }
+                    all[place].values[step] = column.values[step];
                 }
             }
         }
