@@ -10,9 +10,11 @@ mod memory_store;
 pub mod naive;
 pub mod promqltest;
 mod smtp;
+mod watched_disk;
 
 pub use certificate::Certificate;
 pub use clock::SimulatedClock;
 pub use disk::{Operation, ReadFault, SimulatedDisk};
 pub use memory_store::MemoryStore;
 pub use smtp::{Mail, Smtp, SmtpTls};
+pub use watched_disk::{Moment, WatchedDisk};

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{
-    Clock, Disk, DiskFile, DiskRead, DiskSpace, HealthState, Matcher, StorageAdmin, Timestamp,
-};
-use testkit::{Operation, ReadFault, SimulatedClock, SimulatedDisk};
+use model::{Clock, Disk, HealthState, Matcher, StorageAdmin, Timestamp};
+use testkit::{Moment, Operation, ReadFault, SimulatedClock, SimulatedDisk, WatchedDisk};
 
 use super::dropping::{DAY, append, blocks, open, write_days};
 use super::{DIRECTORY, NOW, config, contents, labels};
@@ -257,62 +255,14 @@ type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
 fn open_with_hook(disk: &SimulatedDisk, clock: &Arc<SimulatedClock>) -> (Arc<Store>, Hook) {
     let during = Hook::default();
-    let hooked = Arc::new(Hooked {
-        disk: disk.process(),
-        during: Arc::clone(&during),
-    });
-    let opened = Store::open(hooked, Path::new(DIRECTORY), clock.clone(), config());
-    (Arc::new(opened.unwrap().0), during)
-}
-
-struct Hooked {
-    disk: SimulatedDisk,
-    during: Hook,
-}
-
-impl Disk for Hooked {
-    fn create_directory(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_directory(path)
-    }
-    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
-        self.disk.list(directory)
-    }
-    fn open_append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let opened = self.disk.open_append(path);
-        if path.to_string_lossy().contains(".block") {
-            let hook = self.during.lock().unwrap().take();
+    let taken = Arc::clone(&during);
+    let hooked = WatchedDisk::new(disk.process(), move |moment| {
+        if matches!(moment, Moment::Open(path) if path.to_string_lossy().contains(".block")) {
+            let hook = taken.lock().unwrap().take();
             hook.into_iter().for_each(|hook| hook());
         }
-        opened
-    }
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.disk.read(path)
-    }
-    fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskRead>> {
-        self.disk.open_read(path)
-    }
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.link(from, to)
-    }
-    fn space(&self, path: &Path) -> io::Result<DiskSpace> {
-        self.disk.space(path)
-    }
-    fn length(&self, path: &Path) -> io::Result<u64> {
-        self.disk.length(path)
-    }
-    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
-        self.disk.truncate(path, length)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(path)
-    }
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_directory(path)
-    }
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
-        self.disk.lock(path)
-    }
+    });
+    let hooked = Arc::new(hooked);
+    let opened = Store::open(hooked, Path::new(DIRECTORY), clock.clone(), config());
+    (Arc::new(opened.unwrap().0), during)
 }

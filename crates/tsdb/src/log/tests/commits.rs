@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use model::{Disk, DiskFile, DiskRead, DiskSpace, Timestamp};
-use testkit::{Operation, SimulatedClock, SimulatedDisk};
+use model::{Disk, Timestamp};
+use testkit::{Moment, Operation, SimulatedClock, SimulatedDisk, WatchedDisk};
 
 use crate::OsDisk;
 use crate::log::failure::FailureKind;
@@ -32,101 +32,29 @@ pub(crate) fn commits(disk: impl Disk + 'static, acknowledge: Acknowledge) -> Co
     Commits::new(Arc::new(disk), PathBuf::from(DIRECTORY), clock, acknowledge)
 }
 
-/// A disk whose syncs of files say that they begin, and wait until they may go on.
-struct Gate {
-    disk: SimulatedDisk,
-    ends: Arc<Mutex<(Sender<()>, Receiver<()>)>>,
-}
-
-/// The other side of it.
+/// Who holds up the syncs of files: each says that it begins, and waits until it may go on.
 struct Keeper {
     begun: Receiver<()>,
     go_on: Sender<()>,
 }
 
-impl Gate {
-    fn new(disk: &SimulatedDisk) -> (Self, Keeper) {
-        let ((begin, begun), (go_on, may_go_on)) = (channel(), channel());
-        let gate = Self {
-            disk: disk.clone(),
-            ends: Arc::new(Mutex::new((begin, may_go_on))),
-        };
-        (gate, Keeper { begun, go_on })
-    }
-}
-
-struct GateFile {
-    file: Box<dyn DiskFile>,
-    ends: Arc<Mutex<(Sender<()>, Receiver<()>)>>,
-}
-
-impl DiskFile for GateFile {
-    fn reserve(&mut self, length: u64) -> io::Result<()> {
-        self.file.reserve(length)
-    }
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.append(bytes)
-    }
-    fn sync(&mut self) -> io::Result<()> {
-        let ends = self.ends.lock().unwrap();
-        ends.0.send(()).unwrap();
-        ends.1.recv().unwrap();
-        self.file.sync()
-    }
-    fn try_clone(&self) -> io::Result<Box<dyn DiskFile>> {
-        self.file.try_clone()
-    }
-}
-
-impl Disk for Gate {
-    fn create_directory(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_directory(path)
-    }
-    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
-        self.disk.list(directory)
-    }
-    fn open_append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(GateFile {
-            file: self.disk.open_append(path)?,
-            ends: Arc::clone(&self.ends),
-        }))
-    }
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.disk.read(path)
-    }
-    fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskRead>> {
-        self.disk.open_read(path)
-    }
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.link(from, to)
-    }
-    fn space(&self, path: &Path) -> io::Result<DiskSpace> {
-        self.disk.space(path)
-    }
-    fn length(&self, path: &Path) -> io::Result<u64> {
-        self.disk.length(path)
-    }
-    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
-        self.disk.truncate(path, length)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(path)
-    }
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_directory(path)
-    }
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
-        self.disk.lock(path)
-    }
+fn gate(disk: &SimulatedDisk) -> (WatchedDisk, Keeper) {
+    let ((begin, begun), (go_on, may_go_on)) = (channel(), channel());
+    let ends = Mutex::new((begin, may_go_on));
+    let gate = WatchedDisk::new(disk.clone(), move |moment| {
+        if moment == Moment::Sync {
+            let ends = ends.lock().unwrap();
+            ends.0.send(()).unwrap();
+            ends.1.recv().unwrap();
+        }
+    });
+    (gate, Keeper { begun, go_on })
 }
 
 /// A log whose first file is ready, on a gated disk.
 fn gated() -> (SimulatedDisk, Commits, Keeper) {
     let disk = disk();
-    let (gate, keeper) = Gate::new(&disk);
+    let (gate, keeper) = gate(&disk);
     let commits = commits(gate, Acknowledge::Synced);
     keeper.go_on.send(()).unwrap();
     commits.prepare(1).unwrap();
@@ -167,7 +95,7 @@ fn who_waits_while_a_sync_runs_shares_the_next_one() {
 #[test]
 fn of_many_who_want_one_file_the_first_creates_it_and_the_others_wait_for_that() {
     let disk = disk();
-    let (gate, keeper) = Gate::new(&disk);
+    let (gate, keeper) = gate(&disk);
     let commits = commits(gate, Acknowledge::Synced);
     thread::scope(|scope| {
         let commits = &commits;
