@@ -562,6 +562,44 @@ fn any_number_of_threads_gives_the_same_answer_bit_for_bit() {
 }
 
 #[test]
+fn quantiles_that_change_from_step_to_step_count_a_column_each() {
+    let series = |le: &str| labels(&[("__name__", "latency_bucket"), ("le", le)]);
+    let mut samples = Vec::new();
+    for step in 0..1000 {
+        samples.push((series("1"), step * 1000, 1.0));
+        samples.push((series("+Inf"), step * 1000, 2.0));
+    }
+    let store = MemoryStore::with_samples(samples);
+    let window = Window {
+        start: Timestamp::from_millis(0),
+        end: Timestamp::from_millis(999_000),
+        step: Duration::from_secs(1),
+    };
+    let limits = Limits {
+        experimental: true,
+        bytes_max: 2 << 20,
+        ..Limits::default()
+    };
+    let run = |quantile: &str| {
+        let expr = parse(&format!(
+            r#"histogram_quantiles(latency_bucket, "q", {quantile})"#
+        ));
+        evaluate_range(&store, &expr.unwrap(), &window, &limits, &Interrupt::new())
+    };
+    assert!(run("0.5").is_ok());
+    // A thousand quantiles make a thousand columns of a thousand steps: 8 MB.
+    let error = run("scalar(vector(time() / 1000))").unwrap_err();
+    let is_memory = matches!(
+        error,
+        EvalError::Limit {
+            limit: crate::QueryLimit::Memory,
+            ..
+        }
+    );
+    assert!(is_memory, "{error}");
+}
+
+#[test]
 fn an_error_and_an_interrupt_end_all_threads() {
     let store = large_store(7);
     let expr = parse("sum(rate(load_total[1m]))").unwrap();
