@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use testkit::promqltest::{FileReport, run_folder};
+use testkit::promqltest::{FileReport, InMemory, run_folder};
 
 /// So many failures of a file are shown unless all are asked for.
 const SHOWN_MAX: usize = 10;
@@ -15,7 +15,7 @@ fn main() -> std::io::Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().unwrap_or_else(|| ".".to_owned()));
     let all = arguments.next().is_some();
-    let report = run_folder(&folder)?;
+    let report = run_folder(&folder, &mut InMemory::default())?;
     for file in &report.files {
         show(file, all);
     }

@@ -1,13 +1,15 @@
-//! Runs scripts in Prometheus' test language against our PromQL engine.
+//! Runs scripts in Prometheus' test language against our PromQL engine, or against whatever else is an [`Engine`].
 //!
 //! A script loads series and states what expressions give. Each instant statement is evaluated at its moment, once
 //! more as the middle step of a range query, and both once more at other moments with its own moment pinned by `@`.
 //! Where one of these does not exist for a statement, the report says so.
 
 mod compare;
+mod engine;
 mod expectations;
 mod literal;
 mod load;
+mod memory;
 mod pinned;
 mod points;
 mod script;
@@ -16,6 +18,12 @@ mod statement;
 use std::fs;
 use std::io;
 use std::path::Path;
+
+pub use engine::{
+    Answer, Engine, Found, LoadedSample, LoadedSeries, Moment, Refusal, Series, ShownBucket,
+    ShownHistogram, Value,
+};
+pub use memory::InMemory;
 
 /// What became of all scripts of a folder.
 #[derive(Debug, Default)]
@@ -73,7 +81,7 @@ pub struct Omission {
 /// Runs all `*.test` files of a folder.
 ///
 /// Errors: the folder or a file cannot be read.
-pub fn run_folder(folder: &Path) -> io::Result<Report> {
+pub fn run_folder(folder: &Path, engine: &mut dyn Engine) -> io::Result<Report> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -87,7 +95,7 @@ pub fn run_folder(folder: &Path) -> io::Result<Report> {
     names.sort();
     let mut report = Report::default();
     for path in names {
-        let mut file = run_script(&fs::read_to_string(&path)?);
+        let mut file = run_script(&fs::read_to_string(&path)?, engine);
         file.file = path
             .file_name()
             .unwrap_or_default()
@@ -98,9 +106,9 @@ pub fn run_folder(folder: &Path) -> io::Result<Report> {
     Ok(report)
 }
 
-/// Runs one script.
-pub fn run_script(text: &str) -> FileReport {
-    script::run(text)
+/// Runs one script, of whose data nothing is there at first.
+pub fn run_script(text: &str, engine: &mut dyn Engine) -> FileReport {
+    script::run(text, engine)
 }
 
 #[cfg(test)]

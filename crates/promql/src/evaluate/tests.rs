@@ -47,7 +47,8 @@ fn range(text: &str, store: &MemoryStore, limits: &Limits) -> Result<Answer, Eva
 #[test]
 fn our_scripts_pass() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
-    let report = testkit::promqltest::run_folder(&folder).unwrap();
+    let mut engine = testkit::promqltest::InMemory::default();
+    let report = testkit::promqltest::run_folder(&folder, &mut engine).unwrap();
     let mut failures = String::new();
     for file in &report.files {
         assert!(file.passed > 0, "{} holds no statement", file.file);

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::{CounterReset, Labels};
-use promql::{FloatHistogram, SampleValue, Series};
+use promql::FloatHistogram;
 
+use super::engine::{Found, Series, ShownHistogram};
 use super::points::Point;
 
 /// The relative error within which two floats agree.
@@ -45,55 +46,46 @@ pub(super) fn series(expected: &[Expected], got: &[Series]) -> Result<(), String
                 others.join(" ")
             ));
         };
-        let found = values(found);
+        let found = &found.points;
         let wanted = points
             .iter()
             .filter(|(_, point)| !matches!(point, Point::Missing));
-        let same = |((time, point), (at, value)): ((&i64, &Point), &(i64, SampleValue))| {
+        let same = |((time, point), (at, value)): ((&i64, &Point), &(i64, Found))| {
             time == at && point_agrees(point, value)
         };
         let wanted: Vec<_> = wanted.map(|(time, point)| (time, point)).collect();
-        if wanted.len() != found.len() || !wanted.into_iter().zip(&found).all(same) {
+        if wanted.len() != found.len() || !wanted.into_iter().zip(found).all(same) {
             return Err(format!(
                 "{labels}: expected {}, got {}",
                 show_expected(points),
-                show(&found)
+                show(found)
             ));
         }
     }
     match left.first_key_value() {
         Some((labels, series)) => {
-            let shown = show(&values(series));
+            let shown = show(&series.points);
             Err(format!("{labels} {shown} was not expected"))
         }
         None => Ok(()),
     }
 }
 
-/// Floats and histograms of a series by time.
-fn values(series: &Series) -> Vec<(i64, SampleValue)> {
-    let floats = series.floats.timestamps.iter().zip(&series.floats.values);
-    let mut all: Vec<_> = floats
-        .map(|(time, value)| (*time, SampleValue::Float(*value)))
-        .collect();
-    let histograms = series.histograms.iter();
-    all.extend(histograms.map(|(time, it)| (*time, SampleValue::Histogram(it.clone()))));
-    all.sort_by_key(|(time, _)| *time);
-    all
-}
-
-fn point_agrees(point: &Point, value: &SampleValue) -> bool {
+fn point_agrees(point: &Point, value: &Found) -> bool {
     match (point, value) {
-        (Point::Float(expected), SampleValue::Float(got)) => agree(*expected, *got),
+        (Point::Float(expected), Found::Float(got)) => agree(*expected, *got),
         (
             Point::Histogram {
                 histogram,
                 names_reset,
             },
-            SampleValue::Histogram(got),
+            Found::Histogram(got),
         ) => {
             let same_reset = !names_reset || histogram.reset == got.reset;
             same_reset && histograms_agree(histogram, got)
+        }
+        (Point::Histogram { histogram, .. }, Found::Shown(got)) => {
+            shown_agree(&ShownHistogram::from(histogram), got)
         }
         _ => false,
     }
@@ -119,6 +111,20 @@ fn histograms_agree(expected: &FloatHistogram, got: &FloatHistogram) -> bool {
         && all_agree(&expected.negative.counts, &got.negative.counts)
 }
 
+/// Compares what can be seen of two histograms.
+fn shown_agree(expected: &ShownHistogram, got: &ShownHistogram) -> bool {
+    let mut buckets = expected.buckets.iter().zip(&got.buckets);
+    agree(expected.count, got.count)
+        && agree(expected.sum, got.sum)
+        && expected.buckets.len() == got.buckets.len()
+        && buckets.all(|(expected, got)| {
+            expected.rule == got.rule
+                && agree(expected.lower, got.lower)
+                && agree(expected.upper, got.upper)
+                && agree(expected.count, got.count)
+        })
+}
+
 fn show_expected(points: &[(i64, Point)]) -> String {
     let shown = points.iter().filter_map(|(time, point)| match point {
         Point::Missing => None,
@@ -137,10 +143,11 @@ fn show_expected(points: &[(i64, Point)]) -> String {
     format!("[{}]", shown.collect::<Vec<_>>().join(" "))
 }
 
-fn show(values: &[(i64, SampleValue)]) -> String {
-    let shown = values.iter().map(|(time, value)| match value {
-        SampleValue::Float(value) => format!("{value}@{time}"),
-        SampleValue::Histogram(it) => format!("{}@{time}", it.test_expression()),
+fn show(points: &[(i64, Found)]) -> String {
+    let shown = points.iter().map(|(time, found)| match found {
+        Found::Float(value) => format!("{value}@{time}"),
+        Found::Histogram(it) => format!("{}@{time}", it.test_expression()),
+        Found::Shown(it) => format!("{it:?}@{time}"),
     });
     format!("[{}]", shown.collect::<Vec<_>>().join(" "))
 }

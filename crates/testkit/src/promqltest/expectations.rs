@@ -1,9 +1,10 @@
 //! What a statement says about its answer: `expect …` lines, series with their points, or one number.
 
-use promql::{ExprKind, SampleValue, Series, Value, parse};
+use promql::{ExprKind, parse};
 use regex::Regex;
 
 use super::compare::{self, Expected};
+use super::engine::{Refusal, Series, Value};
 use super::points::{self, Point};
 use super::script::{read_series, times};
 
@@ -156,7 +157,8 @@ impl Expectations {
     }
 
     /// Compares an error with what it is to be; it fits with or without its position.
-    pub(super) fn check_failure(&self, message: &str, whole: &str) -> Result<(), String> {
+    pub(super) fn check_failure(&self, refusal: &Refusal) -> Result<(), String> {
+        let Refusal { message, whole } = refusal;
         if self.fail.is_empty() {
             return Err(format!("expected an answer, got the error: {whole}"));
         }
@@ -191,12 +193,12 @@ impl Expectations {
     /// Compares the answer of an instant query.
     pub(super) fn check_instant(&self, at: i64, value: &Value) -> Result<(), String> {
         match value {
-            Value::Scalar(sample) => match self.scalar {
-                Some(expected) if compare::agree(expected, sample.value) => Ok(()),
-                Some(expected) => Err(format!("expected {expected}, got {}", sample.value)),
-                None => Err(format!("expected no scalar, got {}", sample.value)),
+            Value::Scalar(got) => match self.scalar {
+                Some(expected) if compare::agree(expected, *got) => Ok(()),
+                Some(expected) => Err(format!("expected {expected}, got {got}")),
+                None => Err(format!("expected no scalar, got {got}")),
             },
-            Value::String { value, .. } => match &self.string {
+            Value::String(value) => match &self.string {
                 Some(text) if text == value => Ok(()),
                 other => Err(format!("expected {other:?}, got the string {value:?}")),
             },
@@ -204,13 +206,12 @@ impl Expectations {
                 let [start, _, step] = self.range_vector.ok_or("expected no range vector")?;
                 compare::series(&self.series(start, step), series)
             }
-            Value::Vector(samples) => {
+            Value::Vector(got) => {
                 if self.scalar.is_some() || self.string.is_some() || self.range_vector.is_some() {
-                    return Err(format!("expected no instant vector, got {samples:?}"));
+                    return Err(format!("expected no instant vector, got {got:?}"));
                 }
-                let got: Vec<Series> = samples.iter().map(as_series).collect();
                 let wanted = self.series(at, 1);
-                compare::series(&wanted, &got)?;
+                compare::series(&wanted, got)?;
                 let wanted: Vec<_> = wanted.iter().map(|(labels, _)| labels).collect();
                 let got: Vec<_> = got.iter().map(|series| &series.labels).collect();
                 if self.ordered && wanted != got {
@@ -237,18 +238,4 @@ impl Expectations {
 /// Whether the series of a matrix are sorted by their labels.
 pub(super) fn is_sorted(series: &[Series]) -> bool {
     series.is_sorted_by(|a, b| a.labels < b.labels)
-}
-
-fn as_series(sample: &promql::VectorSample) -> Series {
-    let at = sample.timestamp.as_millis();
-    let mut series = Series {
-        labels: sample.labels.clone(),
-        floats: model::SampleColumns::default(),
-        histograms: Vec::new(),
-    };
-    match &sample.value {
-        SampleValue::Float(value) => series.floats.push(at, *value),
-        SampleValue::Histogram(histogram) => series.histograms.push((at, histogram.clone())),
-    }
-    series
 }

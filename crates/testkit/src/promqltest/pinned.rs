@@ -3,13 +3,15 @@
 use model::Timestamp;
 use promql::{At, DurationExpr, Expr, ExprKind, TimeShift, parse};
 
-/// The expression with all selectors pinned, as text and parsed from it; or why it cannot be pinned.
-pub(super) fn pinned(expr: &Expr, at: i64) -> Result<(String, Expr), String> {
+/// The expression with all selectors pinned, as text; or why it cannot be pinned.
+pub(super) fn pinned(expr: &Expr, at: i64) -> Result<String, String> {
     let mut pinned = expr.clone();
     pin(&mut pinned, Timestamp::from_millis(at))?;
     let text = pinned.to_string();
-    let parsed = parse(&text).map_err(|error| format!("{text} is no expression: {error}"))?;
-    Ok((text, parsed))
+    match parse(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(format!("{text} is no expression: {error}")),
+    }
 }
 
 /// Pins the selectors that are not pinned yet; an error if something in it depends on the moment all the same.

@@ -2,18 +2,24 @@
 
 use model::Labels;
 
+use super::engine::{Engine, Moment};
 use super::expectations::Expectations;
-use super::load::Loaded;
 use super::points::{self, Point};
-use super::statement::{Moment, Statement};
-use super::{Failure, FileReport, Omission};
+use super::statement::Statement;
+use super::{Failure, FileReport, Omission, load};
 
-/// Runs a script from its first line to its last.
-pub(super) fn run(text: &str) -> FileReport {
+/// Runs a script from its first line to its last, over nothing at first.
+pub(super) fn run(text: &str, engine: &mut dyn Engine) -> FileReport {
     let lines: Vec<&str> = text.lines().map(content).collect();
     let indented: Vec<bool> = text.lines().map(is_indented).collect();
-    let mut report = FileReport::default();
-    let mut loaded = Loaded::new();
+    let mut run = Run {
+        engine,
+        lacks_starts: false,
+        report: FileReport::default(),
+    };
+    if let Err(reason) = run.engine.clear() {
+        run.fail(1, "", reason);
+    }
     let mut next = 0;
     while next < lines.len() {
         let start = next;
@@ -25,39 +31,72 @@ pub(super) fn run(text: &str) -> FileReport {
         while !line.is_empty() && next < lines.len() && belongs(next) {
             next += 1;
         }
-        let body = &lines[start + 1..next];
-        let mut omitted = Vec::new();
+        run.command(start + 1, line, &lines[start + 1..next]);
+    }
+    run.report
+}
+
+/// A script that is being run.
+struct Run<'a> {
+    engine: &'a mut dyn Engine,
+    /// Whether there are start timestamps that the engine does not take.
+    lacks_starts: bool,
+    report: FileReport,
+}
+
+impl Run<'_> {
+    /// Carries a command out, with the lines below it.
+    fn command(&mut self, number: usize, line: &str, body: &[&str]) {
         let outcome = match word(line).0 {
-            "" => continue,
+            "" => return,
             "clear" => {
-                loaded = Loaded::new();
-                continue;
+                self.lacks_starts = false;
+                self.engine.clear()
             }
-            "load" | "load_with_nhcb" => match loaded.load(line, body) {
-                Ok(()) => continue,
-                Err(reason) => Err(reason),
-            },
+            "load" | "load_with_nhcb" => self.load(line, body),
             command if command.starts_with("eval") => {
-                let statement = read_statement(line, body);
-                statement.and_then(|it| it.check(&loaded.store, &mut omitted))
+                return self.statement(number, line, body);
             }
             other => Err(format!("unknown command {other:?}")),
         };
-        match outcome {
-            Ok(()) => report.passed += 1,
-            Err(reason) => report.failures.push(Failure {
-                line: start + 1,
-                statement: line.to_owned(),
-                reason,
-            }),
+        if let Err(reason) = outcome {
+            self.fail(number, line, reason);
+        }
+    }
+
+    fn load(&mut self, line: &str, body: &[&str]) -> Result<(), String> {
+        let series = load::read(line, body)?;
+        let has_starts = series.iter().any(|series| !series.starts.is_empty());
+        self.lacks_starts |= has_starts && !self.engine.takes_starts();
+        self.engine.load(&series)
+    }
+
+    fn statement(&mut self, number: usize, line: &str, body: &[&str]) {
+        let mut omitted = Vec::new();
+        if self.lacks_starts {
+            omitted
+                .push("not at all: the start timestamps of its data cannot be loaded".to_owned());
+        } else {
+            let statement = read_statement(line, body);
+            match statement.and_then(|it| it.check(self.engine, &mut omitted)) {
+                Ok(()) => self.report.passed += 1,
+                Err(reason) => self.fail(number, line, reason),
+            }
         }
         let omissions = omitted.into_iter().map(|reason| Omission {
-            line: start + 1,
+            line: number,
             reason,
         });
-        report.omissions.extend(omissions);
+        self.report.omissions.extend(omissions);
     }
-    report
+
+    fn fail(&mut self, line: usize, statement: &str, reason: String) {
+        self.report.failures.push(Failure {
+            line,
+            statement: statement.to_owned(),
+            reason,
+        });
+    }
 }
 
 /// A line without its indentation; one that is a comment is empty.

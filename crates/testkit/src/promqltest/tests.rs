@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn run_script(text: &str) -> FileReport {
+    super::run_script(text, &mut InMemory::default())
+}
+
 const SCRIPT: &str = "\
 # A comment.
 load 1m
