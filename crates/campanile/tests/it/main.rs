@@ -29,6 +29,7 @@ mod reading;
 mod receiver_trouble;
 mod receivers;
 mod rules_api;
+mod scripts;
 mod shutdown;
 mod small_disk;
 mod storage;
