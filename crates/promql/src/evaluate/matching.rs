@@ -81,20 +81,18 @@ impl Evaluation<'_> {
             self.interrupt.poll()?;
             let filled_one = fill_one.map(|value| filled(signature, value, steps, ones, many));
             let filled_many = fill_many.map(|value| filled(signature, value, steps, many, ones));
-            result.start_group(steps, many.len());
+            result.start_group(many.len());
             for many in many.iter().copied().chain(&filled_many) {
                 for one in ones.iter().copied().chain(&filled_one) {
                     held.add(1, steps.count)?;
                     self.interrupt.poll()?;
                     let mut column = pair(binary, swapped, many, one, &noting);
-                    if matching.cardinality == Cardinality::OneToOne {
-                        result.take(many, one)?;
-                    }
                     column.labels =
                         result_labels(binary, &many.labels, &one.labels, self.drops_names_late());
+                    result.take(binary, many, one, &column)?;
                     // Whether a name was to go is forgotten: a filter gives it back, as in Prometheus.
                     column.drop_name = binary.return_bool && self.drops_names_late();
-                    result.add(column)?;
+                    result.add(column);
                 }
             }
             Ok::<_, EvalError>(())
@@ -223,11 +221,11 @@ fn braced(labels: &Labels) -> String {
 struct Joined {
     span: Span,
     columns: Vec<Column>,
-    /// The columns of the current signature by their labels, kept if several series of the "many" side have it.
-    group: HashMap<Labels, Vec<usize>>,
+    /// Whether several series of the "many" side have the current signature.
     several: bool,
-    /// At which steps a series of the "many" side has met one already.
-    taken: Vec<bool>,
+    /// At which steps a series has met one already: in one-to-one matching any series, which stands under no labels,
+    /// and otherwise one with the same labels in the result.
+    taken: HashMap<Labels, Vec<bool>>,
 }
 
 impl Joined {
@@ -235,60 +233,74 @@ impl Joined {
         Self {
             span,
             columns: Vec::new(),
-            group: HashMap::new(),
             several: false,
-            taken: Vec::new(),
+            taken: HashMap::new(),
         }
     }
 
-    fn start_group(&mut self, steps: Steps, many: usize) {
-        self.group.clear();
+    fn start_group(&mut self, many: usize) {
+        self.taken.clear();
         self.several = many > 1;
-        if self.several {
-            self.taken = vec![false; steps.count];
-        }
     }
 
-    /// Refuses a second series for the same one, even where a comparison filters it away.
-    fn take(&mut self, many: &Column, one: &Column) -> Result<(), EvalError> {
+    /// Refuses a second series where one has met the other side, even if a comparison filters one of them away. What
+    /// cannot be computed, such as a histogram plus a number, has not met.
+    fn take(
+        &mut self,
+        binary: &Binary,
+        many: &Column,
+        one: &Column,
+        result: &Column,
+    ) -> Result<(), EvalError> {
         if !self.several {
             return Ok(());
         }
-        for (step, taken) in self.taken.iter_mut().enumerate() {
-            let meet = many.is_present_at(step) && one.is_present_at(step);
-            if meet && *taken {
+        let one_to_one = binary.matching.cardinality == Cardinality::OneToOne;
+        let key = match one_to_one {
+            true => Labels::empty(),
+            false => result.labels.clone(),
+        };
+        let steps = result.values.len();
+        let taken = self.taken.entry(key).or_insert_with(|| vec![false; steps]);
+        for (step, taken) in taken.iter_mut().enumerate() {
+            let met = result.is_present_at(step) || compares(binary, many, one, step);
+            if met && *taken {
                 return Err(EvalError::execution(
                     self.span,
-                    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
+                    match one_to_one {
+                        true => {
+                            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                        }
+                        false => {
+                            "multiple matches for labels: grouping labels must ensure unique matches"
+                        }
+                    },
                 ));
             }
-            *taken |= meet;
+            *taken |= met;
         }
         Ok(())
     }
 
-    fn add(&mut self, column: Column) -> Result<(), EvalError> {
-        if !column.has_values() {
-            return Ok(());
+    fn add(&mut self, column: Column) {
+        if column.has_values() {
+            self.columns.push(column);
         }
-        if self.several {
-            let meet = |other: &usize| {
-                let other = &self.columns[*other];
-                (0..column.values.len())
-                    .any(|step| other.is_present_at(step) && column.is_present_at(step))
-            };
-            let same = self.group.entry(column.labels.clone()).or_default();
-            if same.iter().any(meet) {
-                return Err(EvalError::execution(
-                    self.span,
-                    "multiple matches for labels: grouping labels must ensure unique matches",
-                ));
-            }
-            same.push(self.columns.len());
-        }
-        self.columns.push(column);
-        Ok(())
     }
+}
+
+/// Whether a comparison has a result for what two series have at a step, be it that it filters them away.
+fn compares(binary: &Binary, many: &Column, one: &Column, step: usize) -> bool {
+    let for_histograms = matches!(
+        binary.operator,
+        BinaryOperator::Equal | BinaryOperator::NotEqual
+    );
+    binary.operator.is_comparison()
+        && match (many.point(step), one.point(step)) {
+            (Some(Point::Float(_)), Some(Point::Float(_))) => true,
+            (Some(Point::Histogram(_)), Some(Point::Histogram(_))) => for_histograms,
+            _ => false,
+        }
 }
 
 /// What comes of two series, without labels.
