@@ -13,6 +13,7 @@ mod ahead;
 mod extras;
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,9 @@ pub(crate) struct Writer {
     unsure: RoaringBitmap,
     /// The series of the rows of the batch that is being taken in; the memory is used again.
     ids: Vec<u32>,
+    /// The newest timestamp of series before the numbers of a batch were placed that has histograms too: which of both
+    /// come first in a request says nothing about which is late.
+    before: HashMap<u32, i64>,
 }
 
 /// What decides about the next sample of a series.
@@ -177,6 +181,7 @@ impl Writer {
             begun: Vec::new(),
             unsure: RoaringBitmap::new(),
             ids: Vec::new(),
+            before: HashMap::new(),
         }
     }
 
@@ -313,15 +318,18 @@ impl Writer {
         Ok(created.id)
     }
 
-    /// Places the samples of a batch.
+    /// Places the samples of a batch; if it is mixed, histograms follow.
     fn place_samples(
         &mut self,
         shared: &Shared,
         rows: &[Row<'_>],
         bounds: &Bounds,
+        mixed: bool,
         appended: &mut Appended,
     ) {
         let ids = std::mem::take(&mut self.ids);
+        self.before = HashMap::new();
+        let mut noted = UNKNOWN;
         let active = Arc::clone(&self.active);
         let mut row = 0;
         while let Some(first) = ids.get(row) {
@@ -338,6 +346,10 @@ impl Writer {
                 let timestamp = rows[row].timestamp.as_millis();
                 let bits = rows[row].value.to_bits();
                 let state = self.states.of(*id);
+                if mixed && noted != *id {
+                    noted = *id;
+                    self.before.entry(*id).or_insert(state.newest);
+                }
                 let placed = match bounds.check(timestamp) {
                     Err(reason) => Err(reason),
                     Ok(()) if timestamp > state.newest => {
@@ -476,7 +488,8 @@ impl Shared {
             writer.resolve(&batch.encoding, &batch.rows);
         }
         writer.create(self, &batch.encoding, &batch.rows, &bounds, &mut appended);
-        writer.place_samples(self, &batch.rows, &bounds, &mut appended);
+        let mixed = !batch.histograms.is_empty();
+        writer.place_samples(self, &batch.rows, &bounds, mixed, &mut appended);
         if rows > batch.rows.len() {
             writer.place_extras(self, batch, &bounds, &mut appended);
         }

@@ -98,6 +98,7 @@ impl Writer {
         }
         let newest = self.states.get(id).newest;
         if timestamp <= newest {
+            let newest = self.before.get(&id).map_or(newest, |before| *before);
             bounds.check_age(timestamp, newest)?;
         }
         let bytes = attachment::encode_histogram(timestamp, histogram);
@@ -106,6 +107,9 @@ impl Writer {
         self.unsure.insert(id);
         let state = self.states.of(id);
         state.newest = state.newest.max(timestamp);
+        if let Some(before) = self.before.get_mut(&id) {
+            *before = timestamp.max(*before);
+        }
         // In memory a histogram is several times as large as encoded.
         let memory = ENTRY + size_of::<Histogram>() + 4 * bytes.len();
         self.add(id, timestamp, memory, |extras| {

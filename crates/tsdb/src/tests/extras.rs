@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use model::{
     Appended, BucketCounts, BucketSpan, CounterReset, Counts, Exemplar, ExemplarRow, Histogram,
-    HistogramRow, Labels, RejectReason, SampleBatch, SampleColumns, SampleSink, Scope, Selection,
-    SeriesSource, Timestamp,
+    HistogramRow, Labels, RejectReason, RowKind, SampleBatch, SampleColumns, SampleSink, Scope,
+    Selection, SeriesSource, Timestamp,
 };
 use testkit::SimulatedDisk;
 
@@ -216,4 +216,40 @@ fn nothing_is_taken_from_before_1970_however_long_samples_are_kept() {
     assert_eq!(appended.rejected[0].reason, reason);
     store.flush().unwrap();
     assert_eq!(timestamps(&store), [(vec![0], vec![])]);
+}
+
+#[test]
+fn numbers_of_a_batch_do_not_make_its_histograms_late() {
+    let (store, _) = open(&SimulatedDisk::new(1), config()).unwrap();
+    let series = labels("mixed");
+    let window = config().out_of_order_window;
+    let begin = NOW - 20 * window;
+    let later = begin + 2 * window;
+    let send = |numbers: &[Timestamp], histograms: &[Timestamp]| {
+        let rows = numbers.iter().map(|at| (&series, *at, 1.0));
+        let mut batch = SampleBatch::packed(rows);
+        for at in histograms {
+            batch.histograms.push(HistogramRow {
+                key: series.as_packed().as_bytes(),
+                timestamp: *at,
+                histogram: histogram(2),
+            });
+        }
+        let appended = store.append(&batch).unwrap();
+        let rejected = appended.rejected.iter();
+        rejected.map(|it| (it.kind, it.row)).collect::<Vec<_>>()
+    };
+    let second = Duration::from_secs(1);
+    // In the order of time they would all have been taken.
+    assert_eq!(send(&[begin, later], &[begin + second, later - second]), []);
+    // What was there before does, and so does another histogram of the batch.
+    assert_eq!(
+        send(&[later + second], &[begin + second, begin + 2 * second]),
+        [(RowKind::Histogram, 1)]
+    );
+    let late = [later + 4 * window, later + second];
+    assert_eq!(
+        send(&[later + 2 * second], &late),
+        [(RowKind::Histogram, 1)]
+    );
 }
