@@ -135,7 +135,10 @@ impl Shared {
         // Of those that were created meanwhile no one knows whether they are selected. Doubt costs little.
         let all = self.series.all();
         let created = &all - before;
-        writer.doubt(&((selected & all) | created));
+        writer.doubt(&((&selected & all) | created));
+        let memtables = &self.view().memtables;
+        let in_memory = |id| memtables.iter().any(|memtable| memtable.has(id));
+        writer.forget(selected.iter().filter(|id| !in_memory(*id)), start, end);
         Ok(())
     }
 }

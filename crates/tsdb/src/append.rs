@@ -259,6 +259,17 @@ impl Writer {
         self.unsure |= ids;
     }
 
+    /// What the series have from `start` to `end`, and nothing of it in memory, was deleted: a newest sample among that
+    /// makes no other late any more. What is left of the series is older than `start`.
+    pub(crate) fn forget(&mut self, ids: impl Iterator<Item = u32>, start: i64, end: i64) {
+        for id in ids {
+            let newest = self.states.get(id).newest;
+            if newest != NEVER && (start..=end).contains(&newest) {
+                self.states.of(id).newest = start.checked_sub(1).unwrap_or(NEVER);
+            }
+        }
+    }
+
     /// Finds the series of all rows; [`UNKNOWN`] for those that must be created.
     fn resolve(&mut self, encoding: &KeyEncoding, rows: &[Row<'_>]) {
         self.ids.clear();

@@ -12,7 +12,7 @@ use crate::block::{Block, BlockError, BlockProblem};
 use crate::error::Error;
 use crate::log::{self, LogFailure};
 use crate::shared::Shared;
-use crate::tombstones;
+use crate::tombstones::{self, Tombstone};
 use crate::view::View;
 
 /// What is kept free of a file system: so much in any case, or this part of a small one. So merging and retention can
@@ -196,7 +196,7 @@ impl Shared {
     pub(crate) fn forget_tombstones(&self) -> Result<(), Error> {
         let _changing = self.changing();
         let view = self.view();
-        let concerns = |tombstone: &tombstones::Tombstone| {
+        let concerns = |tombstone: &Tombstone| {
             let mut blocks = view.blocks.iter();
             blocks.any(|block| block.meta().header.number < tombstone.before_block)
         };
@@ -258,8 +258,8 @@ impl Shared {
         frozen.find_map(|memtable| memtable.value_at(id, timestamp))
     }
 
-    /// The newest sample of a series in the blocks of a view, if a sample at `timestamp` would be too late behind it. The
-    /// value is none if it is a histogram, or may be deleted.
+    /// The newest sample of a series in the blocks of a view that is not deleted, if a sample at `timestamp` would be too
+    /// late behind it. The value is none if it is a histogram.
     pub(crate) fn newest_in(
         &self,
         view: &View,
@@ -271,16 +271,12 @@ impl Shared {
         let later = |block: &&Arc<Block>| block.meta().last > after;
         let mut newest: Option<(i64, Option<u64>)> = None;
         for block in view.blocks.iter().filter(later) {
+            let number = block.meta().header.number;
+            let tombstones = view.tombstones.iter();
+            let concern = |it: &&Arc<Tombstone>| number < it.before_block && it.selects(labels);
+            let deleted: Vec<_> = tombstones.filter(concern).collect();
             // A block that cannot be read does not keep new samples out.
-            let found = newest_in(block, labels.as_packed(), after).unwrap_or_default();
-            let found = found.map(|(timestamp, bits)| {
-                let mut tombstones = view.tombstones.iter();
-                let is_deleted = tombstones.any(|tombstone| {
-                    block.meta().header.number < tombstone.before_block
-                        && (tombstone.start..=tombstone.end).contains(&timestamp)
-                });
-                (timestamp, bits.filter(|_| !is_deleted))
-            });
+            let found = newest_in(block, labels.as_packed(), after, &deleted).unwrap_or_default();
             if let Some(found) = found
                 && newest.is_none_or(|(newest, _)| newest < found.0)
             {
@@ -291,28 +287,38 @@ impl Shared {
     }
 }
 
-/// The newest sample of a series behind `after`, number or histogram.
+/// The newest sample of a series behind `after` that is not deleted, number or histogram.
 fn newest_in(
     block: &Block,
     labels: &str,
     after: i64,
+    deleted: &[&Arc<Tombstone>],
 ) -> Result<Option<(i64, Option<u64>)>, BlockError> {
     let Some(ordinal) = block.find(labels)? else {
         return Ok(None);
     };
+    // Whether all from `first` to `last` is.
+    let is_deleted = |first: i64, last: i64| {
+        let mut deleted = deleted.iter();
+        deleted.any(|it| it.start <= first && last <= it.end)
+    };
     let mut columns = SampleColumns::default();
     block.read(ordinal, after, i64::MAX, &mut columns)?;
-    let mut newest = None;
-    if let (Some(timestamp), Some(value)) = (columns.timestamps.last(), columns.values.last()) {
-        newest = Some((*timestamp, Some(value.to_bits())));
-    }
+    let samples = columns.timestamps.iter().zip(&columns.values).rev();
+    let mut left = samples.filter(|(timestamp, _)| !is_deleted(**timestamp, **timestamp));
+    let mut newest = left
+        .next()
+        .map(|(timestamp, value)| (*timestamp, Some(value.to_bits())));
     block.attachments(
         ordinal,
         attachment::HISTOGRAM,
         after,
         i64::MAX,
         &mut |histograms| {
-            if newest.is_none_or(|(newest, _)| newest < histograms.last) {
+            // Of many of which some are deleted the newest counts, be it one of those: so no late one is taken in.
+            if newest.is_none_or(|(newest, _)| newest < histograms.last)
+                && !is_deleted(histograms.first, histograms.last)
+            {
                 newest = Some((histograms.last, None));
             }
         },

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::{Disk, MatchKind, Matcher};
+use model::{Disk, Labels, MatchKind, Matcher};
 
 use crate::coding::{Cursor, put_signed, put_varint};
 
@@ -34,6 +34,14 @@ pub(crate) struct Tombstone {
     pub(crate) end: i64,
     /// Blocks from this number on are younger than the deletion, or had it carried out.
     pub(crate) before_block: u64,
+}
+
+impl Tombstone {
+    /// Whether it concerns the series with these labels.
+    pub(crate) fn selects(&self, labels: &Labels) -> bool {
+        let all = |matchers: &Vec<Matcher>| matchers.iter().all(|it| it.matches_labels(labels));
+        self.selectors.iter().any(all)
+    }
 }
 
 /// What is wrong with the file.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{
     HealthState, KeyEncoding, Labels, Matcher, RejectReason, SampleBatch, SampleColumns,
-    SampleSink, Scope, Selection, SeriesSource,
+    SampleSink, Scope, Selection, SeriesSource, StorageAdmin, Timestamp,
 };
 use testkit::{SimulatedClock, SimulatedDisk};
 
@@ -296,4 +296,34 @@ fn what_blocks_have_of_a_series_decides_about_its_first_sample_after_a_restart()
     let rows = [(&old[7], NOW, 1.0), (&old[8], NOW, 3.0)];
     let appended = store.append(&SampleBatch::packed(rows)).unwrap();
     assert_eq!((appended.accepted, appended.rejected.len()), (1, 1));
+}
+
+#[test]
+fn what_was_deleted_makes_no_other_late() {
+    let disk = SimulatedDisk::new(1);
+    let (mut store, _) = open(&disk, config()).unwrap();
+    let window = config().out_of_order_window;
+    let all = vec![vec![Matcher::equal("__name__", "a")]];
+    let (early, late) = (NOW - 9 * window, NOW - 5 * window);
+    let append = |store: &Store, at| {
+        let (a, b) = (labels("a"), labels("b"));
+        let batch = SampleBatch::packed([(&a, at, 1.0), (&b, at, 1.0)]);
+        let rejected = store.append(&batch).unwrap().rejected;
+        rejected.iter().map(|it| it.row).collect::<Vec<_>>()
+    };
+    assert_eq!(append(&store, NOW), [0; 0]);
+    assert_eq!(append(&store, early), [0, 1]);
+    // Only what was deleted is forgotten, of the series that was meant, before and after a restart.
+    StorageAdmin::delete(&store, &all, late, Timestamp::MAX).unwrap();
+    for restarts in 0..2 {
+        assert_eq!(append(&store, late - window * restarts), [1]);
+        StorageAdmin::delete(&store, &all, Timestamp::MIN, Timestamp::MAX).unwrap();
+        store.close().unwrap();
+        store = open(&disk, config()).unwrap().0;
+    }
+    assert_eq!(append(&store, early), [1]);
+    assert_eq!(contents(&store)[&labels("a")].len(), 1);
+    // One that came after the deletion counts.
+    assert_eq!(append(&store, NOW), [0; 0]);
+    assert_eq!(append(&store, early), [0, 1]);
 }
