@@ -48,8 +48,8 @@ const COMMANDS: [Command; 8] = [
     },
     Command {
         name: "promqltest",
-        arguments: "DIR [--all]",
-        purpose: "scripts in Prometheus' test language; fails if one does not pass; --all shows every failure and what was left out",
+        arguments: "DIR [--all | --http]",
+        purpose: "scripts in Prometheus' test language; fails if one does not pass; --all shows every failure and what was left out, --http asks the whole program",
         run: promqltest::run,
     },
     Command {
