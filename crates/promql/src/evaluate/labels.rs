@@ -30,7 +30,7 @@ impl Evaluation<'_> {
         let (source, expression) = (string(source), string(expression));
         let regex = anchored_regex(expression).map_err(|_| {
             let message = format!("invalid regular expression in label_replace(): {expression}");
-            EvalError::bad_query(expression_span, message)
+            EvalError::execution(expression_span, message)
         })?;
         check_name("destination", destination, "label_replace", node.span())?;
         let references = replacement.bytes().filter(|byte| *byte == b'$').count();

@@ -78,6 +78,29 @@ fn what_is_switched_off_is_an_error_with_its_place() {
 }
 
 #[test]
+fn what_prometheus_finds_only_while_it_evaluates_is_told_in_its_words_alone() {
+    let store = store_of_ups(1);
+    for (text, message) in [
+        (
+            "label_replace(up, \"a\", \"\", \"\", \"[\")",
+            "invalid regular expression in label_replace(): [",
+        ),
+        (
+            "label_replace(up, \"\", \"\", \"\", \"\")",
+            "invalid destination label name in label_replace(): ",
+        ),
+        (
+            "label_join(up, \"a\", \"\", \"\")",
+            "invalid source label name in label_join(): ",
+        ),
+    ] {
+        let error = range(text, &store, &Limits::default()).unwrap_err();
+        assert!(matches!(error, EvalError::Execution { .. }), "{error}");
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
 fn only_scalars_and_instant_vectors_have_a_range() {
     let store = store_of_ups(1);
     let expr = parse("up[5m]").unwrap();
