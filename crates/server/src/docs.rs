@@ -7,7 +7,7 @@ use axum::response::Response;
 use crate::{Server, answer};
 
 /// What a person may want to open or call.
-pub(crate) const ROUTES: [(&str, &str, &str); 45] = [
+pub(crate) const ROUTES: [(&str, &str, &str); 50] = [
     (
         "GET",
         "/",
@@ -138,6 +138,23 @@ pub(crate) const ROUTES: [(&str, &str, &str); 45] = [
         "GET",
         "/api/v1/status/config",
         "the configuration, without secrets",
+    ),
+    (
+        "GET",
+        "/api/v1/status/walreplay",
+        "nothing is left of the log when this answers",
+    ),
+    (
+        "GET",
+        "/api/v1/targets",
+        "empty, since nothing is scraped; so are /metadata below it and scrape_pools",
+    ),
+    ("GET", "/api/v1/targets/metadata", "empty"),
+    ("GET", "/api/v1/scrape_pools", "empty"),
+    (
+        "GET",
+        "/api/v1/alertmanagers",
+        "empty, since alerts go to no other one",
     ),
     (
         "GET",

@@ -6,6 +6,7 @@ pub(crate) mod exemplars;
 pub(crate) mod explain;
 pub(crate) mod features;
 pub(crate) mod federate;
+pub(crate) mod idle;
 pub(crate) mod labels;
 mod list;
 pub(crate) mod metadata;

@@ -9,8 +9,8 @@ use axum::routing::{delete, get, post};
 
 use crate::error::{ApiError, ErrorType};
 use crate::prometheus::{
-    admin, buildinfo, exemplars, explain, features, federate, labels, metadata, query, read, rules,
-    status, syntax, tsdb, write,
+    admin, buildinfo, exemplars, explain, features, federate, idle, labels, metadata, query, read,
+    rules, status, syntax, tsdb, write,
 };
 use crate::{
     Server, active_queries, answer, compression, docs, exposition, feed, guard, health, ingest,
@@ -69,6 +69,11 @@ pub(crate) fn router(server: Server) -> Router {
         .route("/api/v1/status/runtimeinfo", get(status::runtime))
         .route("/api/v1/status/flags", get(status::flags))
         .route("/api/v1/status/config", get(status::config))
+        .route("/api/v1/status/walreplay", get(idle::log_replay))
+        .route("/api/v1/targets", get(idle::targets))
+        .route("/api/v1/targets/metadata", get(idle::target_metadata))
+        .route("/api/v1/scrape_pools", get(idle::scrape_pools))
+        .route("/api/v1/alertmanagers", get(idle::alertmanagers))
         .route("/api/v1/status/tsdb", get(tsdb::status))
         .route("/api/v1/status/active_queries", get(active_queries::list))
         .route(

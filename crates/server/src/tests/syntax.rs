@@ -102,6 +102,28 @@ async fn features_are_listed_by_category() {
 }
 
 #[tokio::test]
+async fn what_the_program_does_not_do_is_an_empty_list() {
+    let bench = Bench::new();
+    for (path, data) in [
+        (
+            "targets?state=active",
+            r#"{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}"#,
+        ),
+        ("targets/metadata", "[]"),
+        ("scrape_pools", r#"{"scrapePools":[]}"#),
+        (
+            "alertmanagers",
+            r#"{"activeAlertmanagers":[],"droppedAlertmanagers":[]}"#,
+        ),
+        ("status/walreplay", r#"{"min":0,"max":0,"current":0}"#),
+    ] {
+        let answer = bench.get(&format!("/api/v1/{path}")).await;
+        let expected = format!(r#"200 {{"status":"success","data":{data}}}"#);
+        assert_eq!(answer.shown(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn how_the_program_was_set_up_is_told() {
     let bench = Bench::new();
     let runtime = bench.get("/api/v1/status/runtimeinfo").await;
