@@ -8,7 +8,7 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use model::{Announcement, Appended, RowKind};
+use model::{Announcement, Appended, CounterReset, HistogramRow, RowKind};
 use wire::remote_write::{DecodeError, KEYS, WriteRequest, decode, decompress};
 
 use crate::error::ApiError;
@@ -66,6 +66,7 @@ fn store(
     drop(received);
     let mut request = decode(&message).map_err(|error| undecodable(server, &error))?;
     request.batch.announcement = announcement;
+    forget_resets(&mut request.batch.histograms);
     let own = server.own();
     for (reason, count) in [
         ("invalid_histogram", request.refused_histograms.count),
@@ -81,6 +82,17 @@ fn store(
         exemplars: appended.exemplars,
         refused: refusal(&request, &appended),
     })
+}
+
+/// Leaves of what histograms say about resets only that they are gauges. The sender compared each with the one that it
+/// sent before; here others may be missing between them, or come late, and counts that fall tell of a reset better. A
+/// store of Prometheus gives no other answers.
+fn forget_resets(histograms: &mut [HistogramRow<'_>]) {
+    for row in histograms {
+        if row.histogram.reset != CounterReset::Gauge {
+            row.histogram.reset = CounterReset::Unknown;
+        }
+    }
 }
 
 /// One message for all samples and histograms that were refused: how many, and the first of each kind by name.
