@@ -188,42 +188,41 @@ fn matched(binary: &Binary, left: Vec<Item>, right: Vec<Item>) -> Result<Vec<Ite
     }
     let refused = || Err(Fault::Execution("multiple matches for labels".to_owned()));
     let mut met: Vec<Labels> = Vec::new();
-    let mut grouped: Vec<(Labels, String, bool)> = Vec::new();
+    let mut grouped: Vec<(Labels, String)> = Vec::new();
     let mut results: Vec<Item> = Vec::new();
     for item in &many {
         let Some(other) = one.iter().find(|other| sign(other) == sign(item)) else {
             continue;
         };
+        let (left, right) = if swapped {
+            (other, item)
+        } else {
+            (item, other)
+        };
+        // What cannot be computed does not meet.
+        let Some((value, holds)) = of_values(binary.operator, &left.value, &right.value)? else {
+            continue;
+        };
+        let labels = result_labels(binary, &item.labels, &other.labels)?;
         // Two that meet the same one are refused even if a comparison lets neither through.
         if matching.cardinality == Cardinality::OneToOne {
             if met.contains(&sign(item)) {
                 return refused();
             }
             met.push(sign(item));
-        }
-        let (left, right) = if swapped {
-            (other, item)
         } else {
-            (item, other)
-        };
-        let value = of_values(binary.operator, &left.value, &right.value)?;
-        let labels = result_labels(binary, &item.labels, &other.labels)?;
-        if matching.cardinality != Cardinality::OneToOne {
-            // Whether elements that differ by their names only, or of which one is filtered away, are too many is left
-            // to the scripts.
             let name = item.labels.metric_name();
-            let passes = matches!(value, Some((_, None | Some(true))));
-            let mut same = grouped.iter().filter(|(known, _, _)| *known == labels);
-            match same.next() {
-                Some((_, known, true)) if passes && *known == name => return refused(),
+            match grouped.iter().find(|(known, _)| *known == labels) {
+                Some((_, known)) if *known == name => return refused(),
+                // Those that differ by their names only are left to the scripts.
                 Some(_) => return unknown("elements of one group with the same labels"),
-                None => grouped.push((labels.clone(), name.to_owned(), passes)),
+                None => grouped.push((labels.clone(), name.to_owned())),
             }
         }
-        let value = match value {
-            Some((_, Some(holds))) if binary.return_bool => f64::from(u8::from(holds)).into(),
-            None | Some((_, Some(false))) => continue,
-            Some((value, _)) => value,
+        let value = match holds {
+            Some(holds) if binary.return_bool => f64::from(u8::from(holds)).into(),
+            Some(false) => continue,
+            Some(true) | None => value,
         };
         results.push(Item {
             labels,
