@@ -28,7 +28,8 @@ export class Loaded<T> {
       this.error = null;
     } catch (error) {
       if (abort.signal.aborted) return;
-      this.error = describe(error);
+      const refused = error instanceof ApiError && error.status === 403;
+      this.error = (refused ? 'You may not see this: ' : '') + describe(error);
     }
     this.loading = false;
     if (this.#again) await this.run();

@@ -2,7 +2,20 @@
 //
 // Pages lie one level deep, so `./monitors` leads to the same place from each of them, also below a path of a proxy.
 
-export const PAGES = ['', 'monitors', 'monitor', 'alerts', 'notifications', 'explore'] as const;
+export const PAGES = [
+  '',
+  'monitors',
+  'monitor',
+  'alerts',
+  'notifications',
+  'explore',
+  'login',
+  'password',
+  'users',
+  'teams',
+  'tokens',
+  'audit',
+] as const;
 export type Page = (typeof PAGES)[number];
 
 type Patch = Record<string, string | null>;

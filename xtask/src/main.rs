@@ -14,6 +14,7 @@ mod packages;
 mod process;
 mod promqltest;
 mod release;
+mod schemathesis;
 mod tidy;
 mod tree;
 mod web;
@@ -27,7 +28,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<()>,
 }
 
-const COMMANDS: [Command; 8] = [
+const COMMANDS: [Command; 9] = [
     Command {
         name: "ci",
         arguments: "",
@@ -51,6 +52,12 @@ const COMMANDS: [Command; 8] = [
         arguments: "DIR [--all | --http]",
         purpose: "scripts in Prometheus' test language; fails if one does not pass; --all shows every failure and what was left out, --http asks the whole program",
         run: promqltest::run,
+    },
+    Command {
+        name: "schemathesis",
+        arguments: "[--seconds N]",
+        purpose: "random requests for ten minutes, or N seconds, against the program and its description; needs `pip install schemathesis`",
+        run: schemathesis::run,
     },
     Command {
         name: "web",

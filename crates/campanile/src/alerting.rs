@@ -14,5 +14,6 @@ pub(crate) mod journal;
 mod measurements;
 pub(crate) mod metrics;
 pub(crate) mod monitoring;
+mod pruning;
 pub(crate) mod routing;
 pub(crate) mod turns;

@@ -24,6 +24,18 @@ Exit codes:
   1  a file is broken and stays so, or there is no store
   2  the command line is wrong";
 
+/// Whom `user` and `token` work for; `accounts.rs` gives the exit codes.
+const ACCOUNTS_HELP: &str = "\
+Users and tokens lie in the data directory, or in the database that the configuration names with
+database_url. Name the configuration file or the data directory of the server, and run the command
+as the user that the server runs as, or as root. What is done stands in the audit log as
+\"command line\".
+
+Exit codes:
+  0  it is done
+  1  it was refused or failed; nothing is changed
+  2  the command line is wrong";
+
 /// Watches hosts, services and applications, keeps what it sees, and tells the right people in time.
 #[derive(Debug, Parser)]
 #[command(
@@ -56,6 +68,12 @@ pub(crate) enum Command {
     /// Try receivers, and see what was sent
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// Say who may log in, and what they may do; a server may run meanwhile, and knows within a second
+    #[command(subcommand, after_help = ACCOUNTS_HELP)]
+    User(UserCommand),
+    /// Make and revoke tokens, which machines show instead of a password; a server may run meanwhile
+    #[command(subcommand, after_help = ACCOUNTS_HELP)]
+    Token(TokenCommand),
     /// Look at the files of the store, and mend them
     #[command(subcommand, after_help = STORAGE_EXIT_CODES)]
     Storage(StorageCommand),
@@ -81,7 +99,7 @@ pub(crate) struct ServeArgs {
     /// Where all that is kept lies [env: CAMPANILE_DATA_DIR] [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,
-    /// Whether users must log in: only "off" exists yet [env: CAMPANILE_AUTH] [default: off]
+    /// Whether everybody must say who they are [env: CAMPANILE_AUTH] [default: on]
     #[arg(long, value_name = "on|off")]
     pub(crate) auth: Option<String>,
     /// How log lines are written [env: CAMPANILE_LOG_FORMAT] [default: text]
@@ -191,6 +209,9 @@ pub(crate) struct ServerArgs {
     /// The server to ask [env: CAMPANILE_SERVER] [default: http://127.0.0.1:9595, or CAMPANILE_LISTEN]
     #[arg(long = "server", value_name = "URL")]
     pub(crate) url: Option<String>,
+    /// The token to show there; a URL may hold user:password@ instead [env: CAMPANILE_TOKEN, or CAMPANILE_TOKEN_FILE]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -217,6 +238,107 @@ pub(crate) struct HistoryArgs {
     /// Only those in this state
     #[arg(long, value_name = "pending|delivered|failed")]
     pub(crate) state: Option<String>,
+    /// As a JSON list, with all that is known
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: WhereArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add a user; the password is asked for, twice and without showing it
+    Add {
+        /// 1 to 64 letters, digits and . _ - @ +
+        name: String,
+        /// What they may do: see all that is no secret; also change what is watched; also decide about users and tokens
+        #[arg(long, value_name = "viewer|editor|admin")]
+        role: String,
+        #[command(flatten)]
+        password: PasswordArgs,
+        #[command(flatten)]
+        place: WhereArgs,
+    },
+    /// Give a user another password, and end all their sessions
+    Passwd {
+        /// Whose
+        name: String,
+        #[command(flatten)]
+        password: PasswordArgs,
+        #[command(flatten)]
+        place: WhereArgs,
+    },
+    /// Give a user another role
+    Role {
+        /// Whose
+        name: String,
+        /// What they may do from now on
+        #[arg(value_name = "viewer|editor|admin")]
+        role: String,
+        #[command(flatten)]
+        place: WhereArgs,
+    },
+    /// Keep a user out until they are enabled again, and end all their sessions
+    Disable {
+        /// Whom
+        name: String,
+        #[command(flatten)]
+        place: WhereArgs,
+    },
+    /// Let a user in again
+    Enable {
+        /// Whom
+        name: String,
+        #[command(flatten)]
+        place: WhereArgs,
+    },
+    /// List all users
+    List(ListArgs),
+    /// Remove a user, and end all their sessions
+    Remove {
+        /// Whom
+        name: String,
+        #[command(flatten)]
+        place: WhereArgs,
+    },
+}
+
+/// Where a password comes from.
+#[derive(Debug, Args)]
+pub(crate) struct PasswordArgs {
+    /// Read the password from standard input; it has 8 to 1,000 characters
+    #[arg(long = "password-stdin")]
+    pub(crate) is_on_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token, and print it: it is shown this once
+    Create {
+        /// What it is for, such as agent-on-web-1
+        name: String,
+        /// What its bearer may do: only write samples, only read them, or all that a user of that role may
+        #[arg(long, value_name = "ingest|query|viewer|editor|admin")]
+        scope: String,
+        /// From when on it is worth nothing, as in 90d [default: never]
+        #[arg(long, value_name = "DURATION")]
+        expires: Option<String>,
+        #[command(flatten)]
+        place: WhereArgs,
+    },
+    /// List all tokens, without their secrets
+    List(ListArgs),
+    /// Make a token worthless
+    Revoke {
+        /// Its ID, as list shows it: the part of the token behind cmp_
+        id: String,
+        #[command(flatten)]
+        place: WhereArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
     /// As a JSON list, with all that is known
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,11 +3,15 @@
 //! Every source is read in full, so that all problems of all of them come at once. The one list of what can be
 //! set is in [`settings`]; from it follow the keys of the file, the environment variables and the reference page.
 
+mod access;
 mod alerting;
 mod environment;
 mod file;
+mod kind;
+mod lists;
 pub(crate) mod reference;
 mod rules;
+mod secret;
 mod settings;
 mod storage;
 
@@ -21,11 +25,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use document::{Document, Problem, Value};
-use model::Matcher;
+use model::{Matcher, Network};
+use server::RateLimits;
 
+pub(crate) use access::{Access, Tls};
 pub(crate) use alerting::{Alerting, load_alertmanager};
 pub(crate) use environment::Environment;
 pub(crate) use file::source;
+pub(crate) use secret::Secret;
 use settings::{SETTINGS, Setting};
 pub(crate) use tsdb::Acknowledge;
 
@@ -35,7 +42,19 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Where people reach the server, without a slash at its end; empty if nobody said it.
     pub(crate) external_url: String,
+    /// Whose word about the address of a client is believed.
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// Whether that word stands in `Forwarded`.
+    pub(crate) is_forwarded_standard: bool,
+    /// Addresses that are not public, to which a public host may lead.
+    pub(crate) outbound_allow: Vec<Network>,
+    /// How long requests are taken after the end was asked for.
+    pub(crate) shutdown_delay: Duration,
     pub(crate) data_dir: PathBuf,
+    /// The database of the catalog; it lies in the data directory if it is none.
+    pub(crate) database_url: Option<Secret>,
+    pub(crate) access: Access,
+    pub(crate) tls: Tls,
     pub(crate) log: Log,
     pub(crate) limits: Limits,
     /// Whether own metrics are stored, as `job="campanile"`.
@@ -106,6 +125,8 @@ pub(crate) struct Limits {
     /// Bytes of a request's body after decompression.
     pub(crate) request_body_decompressed: u64,
     pub(crate) concurrent_queries: u64,
+    /// How often somebody may ask.
+    pub(crate) rates: RateLimits,
 }
 
 /// How much memory may be used.
@@ -234,6 +255,7 @@ pub(crate) fn load(
             Origin::Written(Path::new("")),
         );
     }
+    secret::read_files(&mut draft);
     rules::check(&draft);
     let shown = Shown {
         settings: draft.shown(),
@@ -265,8 +287,8 @@ pub(crate) fn load(
 /// A configuration while its sources are read, one over the other.
 struct Draft<'d> {
     config: Config,
-    auth: bool,
     role: &'static str,
+    secret_files: access::SecretFiles,
     read: alerting::Read,
     /// How long certain series are kept, and where that stands.
     selector_retention: Vec<(Value<'d>, Duration)>,
@@ -278,6 +300,17 @@ struct Reading<'d> {
     value: Value<'d>,
     is_default: bool,
     is_good: bool,
+}
+
+impl Config {
+    /// Where a server with this configuration is reached that listens on an address, without a slash at its end.
+    pub(crate) fn place(&self, address: SocketAddr) -> String {
+        match (self.external_url.is_empty(), &self.tls.cert_file) {
+            (false, _) => self.external_url.clone(),
+            (true, Some(_)) => format!("https://{address}"),
+            (true, None) => format!("http://{address}"),
+        }
+    }
 }
 
 /// Whose value is read.
@@ -294,7 +327,14 @@ impl<'d> Draft<'d> {
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             external_url: String::new(),
+            trusted_proxies: Vec::new(),
+            is_forwarded_standard: false,
+            outbound_allow: Vec::new(),
+            shutdown_delay: Duration::ZERO,
             data_dir: PathBuf::new(),
+            database_url: None,
+            access: Access::default(),
+            tls: Tls::default(),
             log: Log {
                 level: LogLevel::Info,
                 format: LogFormat::Text,
@@ -311,6 +351,7 @@ impl<'d> Draft<'d> {
                 request_body: 0,
                 request_body_decompressed: 0,
                 concurrent_queries: 0,
+                rates: RateLimits::default(),
             },
             store_own_metrics: false,
             host: Host {
@@ -344,8 +385,8 @@ impl<'d> Draft<'d> {
         };
         Self {
             config,
-            auth: false,
             role: "",
+            secret_files: access::SecretFiles::default(),
             read: alerting::Read::default(),
             selector_retention: Vec::new(),
             values: HashMap::new(),
@@ -370,7 +411,10 @@ impl<'d> Draft<'d> {
 impl Draft<'_> {
     fn shown(&self) -> BTreeMap<String, String> {
         let texts = self.values.iter().map(|(path, reading)| {
-            let shown = reading.value.shown();
+            let shown = match reading.value.kind() {
+                "list" => list(&reading.value),
+                _ => reading.value.shown(),
+            };
             let quoted = shown
                 .strip_prefix('"')
                 .and_then(|text| text.strip_suffix('"'));
@@ -385,6 +429,13 @@ impl Draft<'_> {
         });
         texts.collect()
     }
+}
+
+/// The items of a list, as a variable would give them.
+fn list(value: &Value<'_>) -> String {
+    let items = value.clone().items().into_iter().flatten();
+    let texts = items.filter_map(Value::text);
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 fn default_text(setting: &'static Setting) -> (&'static Setting, Document) {

@@ -4,18 +4,21 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use reqwest::{Client, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 
 use crate::cli::ServerArgs;
+use crate::client::Server;
 use crate::config::Environment;
-use crate::query::server_of;
 
 /// A server that needs longer for this is not well; Docker's own limit is longer, so that people read our words.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An answer is some hundred bytes for each part; whatever sends more is no Campanile.
 const ANSWER_MAX: usize = 1 << 20;
+
+/// Where each part is told of.
+const DETAILED: &str = "/health/detailed";
 
 /// What a server says of itself.
 pub(crate) struct Health {
@@ -25,30 +28,50 @@ pub(crate) struct Health {
     pub(crate) is_good: bool,
 }
 
-/// Asks the server.
+/// Asks the server. Who shows it no credentials learns whether it is well, and not how its parts are.
 ///
 /// Errors: it does not answer, or not as ours does; the text says why.
-pub(crate) async fn run(server: &ServerArgs, environment: &Environment) -> anyhow::Result<Health> {
-    let server = server_of(server, environment)?;
-    let url: Url = format!("{server}/health/detailed")
-        .parse()
-        .with_context(|| format!("{server} is no URL"))?;
-    let answer = ask(&url)
-        .await
-        .with_context(|| format!("no good answer from {server}"))?;
-    read(&answer).with_context(|| format!("{server} does not answer as Campanile does"))
+pub(crate) async fn run(given: &ServerArgs, environment: &Environment) -> anyhow::Result<Health> {
+    let server = Server::of(given, environment)?;
+    let url = server.url();
+    let client = client(url)?;
+    let fetch = async |path: &str| {
+        let request = client.get(server.at(path));
+        // What everybody may know is asked for by nobody: wrong credentials would be refused.
+        let request = match path {
+            DETAILED => server.sign(request),
+            _ => request,
+        };
+        let answer = ask(request).await;
+        answer.with_context(|| format!("no good answer from {url}"))
+    };
+    let (status, answer) = fetch(DETAILED).await?;
+    let health = if status == StatusCode::UNAUTHORIZED {
+        let (_, overview) = fetch("/health").await?;
+        let (ready, _) = fetch("/health/ready").await?;
+        overview_of(&overview, ready.is_success(), server.advice())
+    } else {
+        read(&answer)
+    };
+    health.with_context(|| format!("{url} does not answer as Campanile does"))
 }
 
-async fn ask(url: &Url) -> anyhow::Result<Vec<u8>> {
+fn client(url: &str) -> anyhow::Result<Client> {
+    let url: Url = url.parse().with_context(|| format!("{url} is no URL"))?;
     let mut client = Client::builder()
         .timeout(ANSWER_TIMEOUT)
         // The answer belongs to the server that was named; a redirect would ask someone else.
         .redirect(reqwest::redirect::Policy::none());
-    if is_loopback(url) {
+    if is_loopback(&url) {
         // Docker hands the proxy of its user on to containers; behind a proxy, 127.0.0.1 is another machine.
         client = client.no_proxy();
     }
-    let mut response = client.build()?.get(url.clone()).send().await?;
+    Ok(client.build()?)
+}
+
+async fn ask(request: RequestBuilder) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+    let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
+    let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
@@ -56,13 +79,26 @@ async fn ask(url: &Url) -> anyhow::Result<Vec<u8>> {
             bail!("the answer has more than {ANSWER_MAX} bytes");
         }
     }
-    Ok(body)
+    Ok((status, body))
 }
 
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// Reads an answer of `/health`, which everybody gets.
+fn overview_of(answer: &[u8], is_ready: bool, advice: &str) -> anyhow::Result<Health> {
+    let answer: Value = serde_json::from_slice(answer).context("the answer is no JSON")?;
+    let status = answer["status"]
+        .as_str()
+        .context("the answer lacks status")?;
+    let ready = if is_ready { "ready" } else { "not ready" };
+    Ok(Health {
+        text: format!("{status}, {ready}\n\nits parts are shown to users only{advice}\n"),
+        is_good: is_ready && matches!(status, "healthy" | "degraded"),
+    })
 }
 
 /// Reads an answer of `/health/detailed`.
@@ -139,6 +175,19 @@ mod tests {
         for answer in ["", "<html>", "{}", r#"{"status":"ok"}"#] {
             assert!(read(answer.as_bytes()).is_err(), "{answer}");
         }
+    }
+
+    #[test]
+    fn who_is_nobody_learns_whether_it_is_well() {
+        let answer = br#"{"status":"healthy","timestamp":1760000000.123,"version":"0.1.0"}"#;
+        let health = overview_of(answer, true, "; name a token").unwrap();
+        assert!(
+            health.is_good && health.text.starts_with("healthy, ready\n"),
+            "{}",
+            health.text
+        );
+        assert!(!overview_of(answer, false, "").unwrap().is_good);
+        assert!(overview_of(b"{}", true, "").is_err());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The `campanile` program: command line in, exit code out.
 
+mod accounts;
 mod alerting;
 mod allocator;
 mod check;
 mod cli;
+mod client;
 mod clock;
 mod config;
 mod descriptors;
@@ -25,6 +27,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser as _};
+use model::Clock;
 
 use cli::{CheckCommand, Command, CommandLine};
 use clock::SystemClock;
@@ -42,6 +45,12 @@ fn main() -> ExitCode {
         Command::Query(command) => query(&command),
         Command::Health { server } => health(&server),
         Command::Notify(command) => notify(&command),
+        Command::User(command) => {
+            account(async |clock, environment| accounts::user(&command, clock, &environment).await)
+        }
+        Command::Token(command) => {
+            account(async |clock, environment| accounts::token(&command, clock, &environment).await)
+        }
         Command::Storage(command) => storage(&command),
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -136,6 +145,27 @@ fn notify(command: &cli::NotifyCommand) -> ExitCode {
         Ok((text, is_good)) => {
             let printed = print(text.as_bytes());
             if is_good { printed } else { ExitCode::FAILURE }
+        }
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+/// Runs a command about users or tokens.
+fn account(
+    command: impl AsyncFnOnce(Arc<dyn Clock>, Environment) -> anyhow::Result<accounts::Said>,
+) -> ExitCode {
+    let done = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            let clock = Arc::new(SystemClock::new());
+            runtime.block_on(command(clock, Environment::of_process()))
+        });
+    match done {
+        Ok(said) => {
+            print_error(&said.note);
+            print(said.answer.as_bytes())
         }
         Err(error) => fail(&format!("{error:#}")),
     }

@@ -91,10 +91,7 @@ async fn send_test(
     clock: &dyn Clock,
 ) -> anyhow::Result<()> {
     let notification = notify::test_notification(receiver, name, clock.now());
-    let external_url = match config.external_url.is_empty() {
-        true => format!("http://{}", config.listen),
-        false => config.external_url.clone(),
-    };
+    let external_url = config.place(config.listen);
     let message = integration.render(&notification, &Context { external_url })?;
     for part in 0..message.parts() {
         integration.send(&message, part).await?;
@@ -107,7 +104,6 @@ async fn history(
     environment: &Environment,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<(String, bool)> {
-    let directory = data_directory(&arguments.place, environment)?;
     let state = match arguments.state.as_deref() {
         None => None,
         Some(name) => {
@@ -124,7 +120,22 @@ async fn history(
         state,
         limit: arguments.limit,
     };
-    let catalog = Catalog::open_read_only(&directory, clock).await?;
+    // Where a data directory is named, no configuration is read that would be wrong for another reason.
+    let catalog = match &arguments.place {
+        WhereArgs {
+            config: None,
+            data_dir: Some(directory),
+        } if environment.get("CAMPANILE_CONFIG").is_none() => {
+            Catalog::open_read_only(Path::new(directory), clock).await?
+        }
+        place => {
+            let config = load(place, environment)?;
+            match &config.database_url {
+                Some(url) => Catalog::connect_read_only(url.reveal(), clock).await?,
+                None => Catalog::open_read_only(&config.data_dir, clock).await?,
+            }
+        }
+    };
     let entries = catalog.notifications(&query).await?;
     catalog.close().await?;
     let text = match arguments.json {

@@ -5,18 +5,16 @@ mod chart;
 mod plan;
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use model::{Clock, Labels, Timestamp, duration};
+use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::cli::{QueryCommand, RangeArgs, ServerArgs};
+use crate::cli::{QueryCommand, RangeArgs};
+use crate::client::Server;
 use crate::config::Environment;
-
-/// The server that is asked if nothing says otherwise.
-const SERVER_DEFAULT: &str = "http://127.0.0.1:9595";
 
 /// How long an answer may take; the server ends a query after two minutes by default.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
@@ -63,7 +61,7 @@ pub(crate) async fn run(
                 ("query", expression.clone()),
                 ("time", moment(time.as_deref(), clock)),
             ];
-            let answer = ask(&server_of(server, environment)?, "query", &form).await?;
+            let answer = ask(&Server::of(server, environment)?, "query", &form).await?;
             shown(&answer, |data| match chart {
                 true => bars::draw(data, terminal),
                 false => table(data),
@@ -81,7 +79,7 @@ pub(crate) async fn run(
             };
             let range = Range::read(range, points, clock)?;
             let form = range.form(expression);
-            let answer = ask(&server_of(server, environment)?, "query_range", &form).await?;
+            let answer = ask(&Server::of(server, environment)?, "query_range", &form).await?;
             shown(&answer, |data| match chart {
                 true => drawn(data, &range, terminal),
                 false => table(data),
@@ -97,7 +95,7 @@ pub(crate) async fn run(
                 Some(time) => vec![("query", expression.clone()), ("time", time.clone())],
                 None => Range::read(range, POINTS_DEFAULT, clock)?.form(expression),
             };
-            let server = server_of(server, environment)?;
+            let server = Server::of(server, environment)?;
             let answer = ask(&server, "explain_query", &form).await?;
             shown(&answer, plan::tree)
         }
@@ -156,33 +154,6 @@ fn drawn(data: &Value, range: &Range, terminal: Terminal) -> anyhow::Result<Stri
     }))
 }
 
-/// The URL of the server to ask, without a slash at its end. Where a variable says on which address a server of this
-/// environment listens, as in a container, it is that one.
-///
-/// Errors: what was given is no URL.
-pub(crate) fn server_of(given: &ServerArgs, environment: &Environment) -> anyhow::Result<String> {
-    let server = given.url.as_deref();
-    let server = server.or_else(|| environment.get("CAMPANILE_SERVER"));
-    let own = environment.get("CAMPANILE_LISTEN").and_then(own_server);
-    let server = server.or(own.as_deref()).unwrap_or(SERVER_DEFAULT);
-    let server = server.trim_end_matches('/');
-    if !server.starts_with("http://") && !server.starts_with("https://") {
-        bail!("cannot ask {server}: a URL is needed, such as {SERVER_DEFAULT}");
-    }
-    Ok(server.to_owned())
-}
-
-/// The URL under which a server with that listen address is reached from this machine.
-fn own_server(listen: &str) -> Option<String> {
-    let mut address: SocketAddr = listen.parse().ok()?;
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        IpAddr::V4(_) | IpAddr::V6(_) => {}
-    }
-    Some(format!("http://{address}"))
-}
-
 /// The moments that a range query covers.
 struct Range {
     start: Timestamp,
@@ -230,31 +201,39 @@ impl Range {
     }
 }
 
-async fn ask(server: &str, path: &str, form: &[(&str, String)]) -> anyhow::Result<Value> {
+async fn ask(server: &Server, path: &str, form: &[(&str, String)]) -> anyhow::Result<Value> {
     let client = reqwest::Client::builder()
         .timeout(ANSWER_TIMEOUT)
         // The answer belongs to the server that was named; a redirect would ask someone else.
         .redirect(reqwest::redirect::Policy::none())
         .build()?;
-    let request = client.post(format!("{server}/api/v1/{path}")).form(form);
-    let response = request.send().await.with_context(|| {
-        format!("cannot reach {server}: is `campanile serve` running there? another server is named with --server URL")
+    let request = client.post(server.at(&format!("/api/v1/{path}")));
+    let response = server.sign(request.form(form)).send().await;
+    let response = response.map_err(reqwest::Error::without_url);
+    let url = server.url();
+    let response = response.with_context(|| {
+        format!("cannot reach {url}: is `campanile serve` running there? another server is named with --server URL")
     })?;
     let status = response.status();
     let body = response
         .bytes()
         .await
-        .with_context(|| format!("{server} broke off its answer"))?;
+        .with_context(|| format!("{url} broke off its answer"))?;
     let answer: Value = serde_json::from_slice(&body)
-        .with_context(|| format!("{server} answered {status} with something that is no JSON"))?;
+        .with_context(|| format!("{url} answered {status} with something that is no JSON"))?;
     match answer["status"].as_str() {
         Some("success") => Ok(answer),
         Some("error") => bail!(
-            "{} ({})",
+            "{} ({}){}",
             answer["error"].as_str().unwrap_or("no reason given"),
             answer["errorType"].as_str().unwrap_or("no type given"),
+            if status == StatusCode::UNAUTHORIZED {
+                server.advice()
+            } else {
+                ""
+            },
         ),
-        _ => bail!("{server} answered {status}, but not as a Prometheus-compatible server does"),
+        _ => bail!("{url} answered {status}, but not as a Prometheus-compatible server does"),
     }
 }
 
@@ -388,35 +367,6 @@ mod tests {
             table(&data).unwrap(),
             "SERIES          VALUE\nup{job=\"node\"}      1\n{}               0.25\n"
         );
-    }
-
-    #[test]
-    fn the_server_that_this_environment_would_start_is_asked_if_none_is_named() {
-        let given = |url: Option<&str>| ServerArgs {
-            url: url.map(str::to_owned),
-        };
-        let listen = |address: &str| Environment::from_iter([("CAMPANILE_LISTEN", address)]);
-        for (environment, expected) in [
-            (Environment::default(), SERVER_DEFAULT),
-            (listen("0.0.0.0:9000"), "http://127.0.0.1:9000"),
-            (listen("[::]:9000"), "http://[::1]:9000"),
-            (listen("192.0.2.1:80"), "http://192.0.2.1:80"),
-            (listen("nonsense"), SERVER_DEFAULT),
-        ] {
-            assert_eq!(server_of(&given(None), &environment).unwrap(), expected);
-        }
-        let mut both = vec![("CAMPANILE_LISTEN", "0.0.0.0:9000")];
-        both.push(("CAMPANILE_SERVER", "https://watch.example.org/"));
-        let both = both.into_iter().collect();
-        assert_eq!(
-            server_of(&given(None), &both).unwrap(),
-            "https://watch.example.org"
-        );
-        assert_eq!(
-            server_of(&given(Some("http://a/")), &both).unwrap(),
-            "http://a"
-        );
-        assert!(server_of(&given(Some("a:1")), &both).is_err());
     }
 
     #[test]

@@ -7,19 +7,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::Catalog;
+use access::AccessStore;
 use model::Clock;
 use tokio::net::TcpListener;
 use tracing::{error, info};
 
+use crate::accounts::first_start::{self, Way};
 use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
-use crate::config::{self, Config, Environment, Overrides};
+use crate::config::{self, Config, Environment, Overrides, Secret};
 use crate::shutdown::{Request, Signals};
 use crate::systemd::Systemd;
 use crate::wiring::options::level;
 use crate::wiring::{House, Kept, Load, open_store, warn_of};
-use crate::{allocator, descriptors, log, print_error};
+use crate::{accounts, allocator, descriptors, log, print_error};
 
 /// How long the end waits for threads whose work nobody waits for any more.
 const LEFT_BEHIND_TIMEOUT: Duration = Duration::from_secs(1);
@@ -76,7 +77,8 @@ pub(crate) fn run(arguments: &ServeArgs) -> ExitCode {
     };
     let reader = arguments.clone();
     let load = Arc::new(move || load(&reader));
-    let ended = runtime.block_on(serve(config, clock, level, load));
+    let environment = Environment::of_process();
+    let ended = runtime.block_on(serve(config, &environment, clock, level, load));
     // A thread that still waits for a file system, or reads the log, must not keep the process.
     runtime.shutdown_timeout(LEFT_BEHIND_TIMEOUT);
     ended.into()
@@ -100,6 +102,7 @@ fn load(arguments: &ServeArgs) -> Result<Config, String> {
 
 async fn serve(
     config: Config,
+    environment: &Environment,
     clock: Arc<dyn Clock>,
     level: log::LevelHandle,
     load: Load,
@@ -151,18 +154,38 @@ async fn serve(
             return Ended::Failure;
         }
     };
-    let opening = Catalog::open(&config.data_dir, clock.clone());
+    let opening = accounts::open_catalog(&config, clock.clone());
     let opened = systemd.while_starting("starting: opening the catalog", opening);
     let catalog = match opened.await {
         Ok(catalog) => catalog,
         Err(error) => {
-            error!(%error, "cannot open the catalog in the data directory");
+            error!(%error, "cannot open the catalog");
             return Ended::NoDataDirectory;
+        }
+    };
+    let access: Arc<dyn AccessStore> = Arc::new(catalog.clone());
+    let way = first_start::prepare(&config, &access, &*clock, environment);
+    let way = match way.await {
+        Ok(way) => way,
+        Err(error) => {
+            error!(error = %format!("{error:#}"), "cannot make the first user");
+            return Ended::BadConfiguration;
         }
     };
     warn_of(&config);
     let address = listener.local_addr().unwrap_or(config.listen);
-    let status = format!("listening on http://{address}/");
+    let scheme = match config.tls.cert_file {
+        Some(_) => "https",
+        None => "http",
+    };
+    let status = format!("listening on {scheme}://{address}/");
+    let first_link = match way {
+        Way::Link => Some(Secret::new(access::random_secret())),
+        Way::Known | Way::Command => None,
+    };
+    let link = first_link.as_ref();
+    let link = link.map(|secret| first_start::link(&config, address, secret));
+    let place = first_start::place(&config);
     let built = House::build(
         config,
         clock,
@@ -170,7 +193,11 @@ async fn serve(
         load,
         systemd.clone(),
         listener,
-        Kept { store, catalog },
+        Kept {
+            store,
+            catalog,
+            first_link,
+        },
     );
     let mut house = match built.await {
         Ok(house) => house,
@@ -179,6 +206,7 @@ async fn serve(
             return Ended::Failure;
         }
     };
+    first_start::announce(way, link.as_ref(), &place);
     let signs = house.signs();
     let life = systemd.accompany(&signs, &status);
     tokio::pin!(life);

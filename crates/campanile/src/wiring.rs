@@ -2,18 +2,20 @@
 
 mod alerting;
 pub(crate) mod options;
+mod provider;
 mod publishing_sink;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use access::AccessStore;
 use alerting::{Alerting, Loops, Reached};
 use anyhow::Context as _;
 use catalog::Catalog;
 use collect::host::{self, Host};
 use model::{Clock, ComponentHealth, HealthState, MetricFamily, SampleSink, Timestamp};
 use publishing_sink::PublishingSink;
-use server::{Build, Feed, Ports, RunningQueries, Server, Status};
+use server::{Build, Feed, Ports, RunningQueries, Server, Status, TlsProblem, TrustedProxies};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,7 +24,7 @@ use tracing::{info, warn};
 use tsdb::{OsDisk, Store};
 
 use crate::alerting::monitoring;
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::own_metrics::OwnMetrics;
 use crate::systemd::{Signs, Systemd};
 use crate::{log, process};
@@ -66,16 +68,20 @@ struct Rooms {
     host: watch::Sender<Option<Arc<Host>>>,
     /// Whether our own figures are stored.
     own_metrics: AtomicBool,
+    /// The secret of the link of the first start; none if nobody needs one.
+    first_link: Option<Secret>,
     /// The configuration in force; the lock is held during a whole reload, so that two cannot mix.
     config: Mutex<Config>,
     /// What is told of it.
     status: Mutex<Status>,
 }
 
-/// What lies in the data directory, open.
+/// What is kept, open.
 pub(crate) struct Kept {
     pub(crate) store: Arc<Store>,
     pub(crate) catalog: Catalog,
+    /// The secret of the link by which the first admin comes in.
+    pub(crate) first_link: Option<Secret>,
 }
 
 /// Opens the store, which reads its log and so may take a while.
@@ -101,12 +107,17 @@ impl House {
         load: Load,
         systemd: Arc<Systemd>,
         listener: TcpListener,
-        Kept { store, catalog }: Kept,
+        Kept {
+            store,
+            catalog,
+            first_link,
+        }: Kept,
     ) -> anyhow::Result<Self> {
         let address = listener
             .local_addr()
             .context("the listen address is gone")?;
-        let settings = options::server(&config, address);
+        let link = first_link.as_ref().map(Secret::reveal);
+        let settings = options::server(&config, address, link);
         let feed = Feed::new(settings.feed.clone());
         let queries = RunningQueries::open(clock.clone(), &config.data_dir);
         queries.set_log_slower_than(config.query.log_slower_than);
@@ -117,6 +128,7 @@ impl House {
             feed: &feed,
             queries: &queries,
         };
+        let access: Arc<dyn AccessStore> = Arc::new(catalog.clone());
         let started = Alerting::start(&config, address, clock.clone(), reached, catalog);
         let (alerting, loops) = started.await?;
         let host = options::host(&config).map(|host| Arc::new(Host::new(host, clock.clone())));
@@ -126,7 +138,7 @@ impl House {
             load,
             systemd,
             server: Server::new(
-                ports(rooms, &store, &sink, feed, queries.clone(), &clock),
+                ports(rooms, &store, &sink, feed, queries.clone(), access, &clock),
                 build(),
                 settings,
             ),
@@ -136,13 +148,15 @@ impl House {
             alerting,
             host: watch::Sender::new(host),
             own_metrics: AtomicBool::new(config.store_own_metrics),
+            first_link,
             status: Mutex::new(status(&config, clock.now())),
             config: Mutex::new(config),
             clock,
         });
 
-        let external_url = rooms.config().external_url.clone();
-        rooms.server.set_external_url(&external_url);
+        let first = rooms.config().clone();
+        rooms.set_tls(&first).map_err(anyhow::Error::msg)?;
+        rooms.apply_to_the_door(&first);
 
         let mut requests = Part::new();
         let server = rooms.server.clone().run(listener, requests.stop.clone());
@@ -295,14 +309,16 @@ impl Rooms {
     }
 
     fn apply(&self, old: &Config, new: &Config) -> Result<(), String> {
+        // First, since it is what may fail; also where the files are the same, for what is in them may not be.
+        self.set_tls(new)?;
         let level = options::level(new);
         self.level
             .modify(|current| *current = level)
             .map_err(|error| error.to_string())?;
         self.server.set_limits(options::limits(new));
         self.queries.set_log_slower_than(new.query.log_slower_than);
-        self.server.set_external_url(&new.external_url);
         self.server.set_admin_api(new.storage.admin_api);
+        self.apply_to_the_door(new);
         self.store.reconfigure(options::store(new));
         self.own_metrics
             .store(new.store_own_metrics, Ordering::Relaxed);
@@ -313,6 +329,36 @@ impl Rooms {
         }
         self.alerting.apply(old, new);
         warn_of(new);
+        Ok(())
+    }
+
+    /// Who may come in, from where, and how often.
+    fn apply_to_the_door(&self, config: &Config) {
+        let link = self.first_link.as_ref().map(Secret::reveal);
+        self.server.set_access(options::access(config, link));
+        self.server.set_external_url(&config.external_url);
+        self.server.set_trusted_proxies(TrustedProxies {
+            networks: config.trusted_proxies.clone(),
+            forwarded: config.is_forwarded_standard,
+        });
+        let origins = config.access.cors_origins.clone();
+        self.server.set_cors_origins(origins);
+        self.server.set_rate_limits(config.limits.rates.clone());
+    }
+
+    /// Errors: what is wrong with the files of the certificate; the one in use stays.
+    fn set_tls(&self, config: &Config) -> Result<(), String> {
+        let told = |problems: Vec<TlsProblem>| {
+            let texts = problems.iter().map(|problem| {
+                let file = problem.file.display();
+                format!("tls.{}: {file}: {}", problem.setting, problem.reason)
+            });
+            texts.collect::<Vec<_>>().join("\n")
+        };
+        let suspicious = self.server.set_tls(options::tls(config)).map_err(told)?;
+        if !suspicious.is_empty() {
+            warn!("{}", told(suspicious));
+        }
         Ok(())
     }
 
@@ -340,6 +386,7 @@ impl Rooms {
         let mut components = vec![self.store.health()];
         components.extend(self.host().map(|host| host.health()));
         components.extend(self.alerting.health(&*self.clock));
+        components.extend(self.server.health());
         components
     }
 
@@ -375,6 +422,7 @@ fn ports(
     sink: &Arc<dyn SampleSink>,
     feed: Feed,
     queries: RunningQueries,
+    access: Arc<dyn AccessStore>,
     clock: &Arc<dyn Clock>,
 ) -> Ports {
     /// A function of the rooms, with an answer for the short time before they stand and after they fall.
@@ -396,6 +444,8 @@ fn ports(
         storage: store.clone(),
         feed,
         queries,
+        access,
+        provider: Some(provider::provider()),
         clock: clock.clone(),
         families: from_rooms(rooms, Vec::new, Rooms::families),
         host: from_rooms(

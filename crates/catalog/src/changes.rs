@@ -1,7 +1,7 @@
 //! What is to be written together.
 
 use model::{DeliveryState, NotificationRecord, Timestamp};
-use sqlx::sqlite::SqliteConnection;
+use sqlx::AnyConnection;
 
 use crate::error::Fault;
 use crate::states::STATE_BYTES_MAX;
@@ -149,7 +149,7 @@ impl Changes {
     }
 
     /// Carries them out within the transaction that is under way.
-    pub(crate) async fn apply(&self, connection: &mut SqliteConnection) -> Result<(), Fault> {
+    pub(crate) async fn apply(&self, connection: &mut AnyConnection) -> Result<(), Fault> {
         for change in &self.changes {
             change.apply(connection).await?;
         }
@@ -187,7 +187,7 @@ impl Change {
         }
     }
 
-    async fn apply(&self, connection: &mut SqliteConnection) -> Result<(), Fault> {
+    async fn apply(&self, connection: &mut AnyConnection) -> Result<(), Fault> {
         match self {
             Self::PutState { kind, key, bytes } => states::put(connection, kind, key, bytes).await,
             Self::DeleteState { kind, key } => states::delete(connection, kind, key).await,

@@ -3,14 +3,17 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions, Connection};
 
-use crate::error::{Error, Fault, SQLITE_READONLY, primary_code};
+use crate::error::{Error, Fault, is_read_only};
+use crate::place::Place;
 use crate::schema;
 
 /// The file's name in the data directory.
@@ -57,7 +60,7 @@ pub(crate) fn find(path: &Path) -> Result<(), Error> {
     match File::open(path) {
         Ok(file) => check_header(path, file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Missing {
-            path: path.to_owned(),
+            place: path.display().to_string(),
         }),
         Err(error) => Err(unusable(path, "it cannot be opened", &error)),
     }
@@ -72,12 +75,16 @@ fn check_header(path: &Path, mut file: File) -> Result<(), Error> {
     if header.is_empty() || header == SQLITE_HEADER {
         return Ok(());
     }
-    Err(Fault::Damaged("it is no SQLite file".to_owned()).at(path))
+    let place = Place::File {
+        path: path.to_owned(),
+        busy_timeout: Duration::ZERO,
+    };
+    Err(Fault::Damaged("it is no SQLite file".to_owned()).at(&place))
 }
 
 fn unusable(path: &Path, action: &str, error: &io::Error) -> Error {
     Error::Unusable {
-        path: path.to_owned(),
+        place: path.display().to_string(),
         reason: format!("{action}: {error}"),
     }
 }
@@ -85,27 +92,22 @@ fn unusable(path: &Path, action: &str, error: &io::Error) -> Error {
 /// Looks through the file without changing it; tells its version, 0 if it is empty.
 ///
 /// Errors: it is damaged, of a newer version, or another program's.
-pub(crate) async fn inspect(path: &Path, busy_timeout: Duration) -> Result<i64, Error> {
-    let reading = reading(path, busy_timeout);
-    let inspected = match inspect_with(&reading, path).await {
+pub(crate) async fn inspect(path: &Path, busy_timeout: Duration) -> Result<i64, Fault> {
+    let version = match inspect_as(path, Mode::Reading, busy_timeout).await {
         // A crash before the very first commit leaves something that only a writer can roll back.
-        Err(Fault::Sql(error)) if primary_code(&error) == Some(SQLITE_READONLY) => {
-            inspect_with(&reading.read_only(false), path).await
+        Err(Fault::Sql(error)) if is_read_only(&error) => {
+            inspect_as(path, Mode::Writing, busy_timeout).await?
         }
-        inspected => inspected,
+        inspected => inspected?,
     };
-    let version = inspected.map_err(|fault| fault.at(path))?;
-    match (schema::objection(version), version) {
-        (None, Some(version)) => Ok(version),
-        (objection, _) => Err(Error::Unusable {
-            path: path.to_owned(),
-            reason: objection.unwrap_or_default(),
-        }),
-    }
+    schema::usable(version)
 }
 
-async fn inspect_with(options: &SqliteConnectOptions, path: &Path) -> Result<Option<i64>, Fault> {
-    let mut connection = SqliteConnection::connect_with(options).await?;
+async fn inspect_as(path: &Path, mode: Mode, patience: Duration) -> Result<Option<i64>, Fault> {
+    let mut connection = AnyConnection::connect_with(&options(path, mode)?).await?;
+    sqlx::raw_sql(AssertSqlSafe(prepare_reading(patience)))
+        .execute(&mut connection)
+        .await?;
     let version = schema::version(&mut connection).await?;
     if fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED_BYTES_MAX) {
         let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
@@ -119,25 +121,40 @@ async fn inspect_with(options: &SqliteConnectOptions, path: &Path) -> Result<Opt
     Ok(version)
 }
 
-/// Connections that read, beside whoever writes.
-pub(crate) fn reading(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
-        .busy_timeout(busy_timeout)
-        .disable_statement_logging()
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Reading,
+    Writing,
 }
 
-/// The connection that writes: what it has committed is on disk.
-pub(crate) fn writing(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(busy_timeout)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .pragma("journal_size_limit", LOG_BYTES_KEPT)
-        .disable_statement_logging()
+/// A connection to the file, which must be there.
+pub(crate) fn options(path: &Path, mode: Mode) -> Result<AnyConnectOptions, sqlx::Error> {
+    sqlx::any::install_default_drivers();
+    // Every byte in its escaped form, so that nothing in a path is taken for a part of the URL.
+    let mut url = "sqlite:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        url.push_str(&format!("%{byte:02X}"));
+    }
+    url.push_str(match mode {
+        Mode::Reading => "?mode=ro",
+        Mode::Writing => "?mode=rw",
+    });
+    Ok(AnyConnectOptions::from_str(&url)?.disable_statement_logging())
+}
+
+/// What a connection that reads, beside whoever writes, begins with.
+pub(crate) fn prepare_reading(busy_timeout: Duration) -> String {
+    format!("PRAGMA busy_timeout = {}", busy_timeout.as_millis())
+}
+
+/// What the connection that writes begins with.
+pub(crate) fn prepare_writing(busy_timeout: Duration) -> String {
+    format!(
+        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+         PRAGMA journal_size_limit = {LOG_BYTES_KEPT}",
+        busy_timeout.as_millis()
+    )
 }
 
 /// A file that SQLite keeps beside the database.

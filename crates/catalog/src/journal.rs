@@ -4,8 +4,9 @@
 //! what a crash leaves behind is never a page of which nobody knows.
 
 use model::{DeliveryState, NotificationQuery, NotificationRecord, Timestamp};
+use sqlx::AnyConnection;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
 
 use crate::error::Fault;
 use crate::saved;
@@ -32,7 +33,7 @@ macro_rules! select {
 
 /// Keeps a notification as pending; one that is there already is left alone.
 pub(crate) async fn intend(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     record: &NotificationRecord,
 ) -> Result<(), Fault> {
     const INTEND: &str = "INSERT INTO notifications (id, receiver, integration, target, group_key, group_labels, \
@@ -58,7 +59,7 @@ pub(crate) async fn intend(
 ///
 /// Errors: there is no such notification.
 pub(crate) async fn attempted(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     id: u64,
     attempts: u32,
     parts_delivered: u32,
@@ -81,7 +82,7 @@ pub(crate) async fn attempted(
 ///
 /// Errors: there is no such notification.
 pub(crate) async fn finished(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     id: u64,
     state: DeliveryState,
     error: &str,
@@ -101,7 +102,7 @@ pub(crate) async fn finished(
 }
 
 /// Tells a row that has its outcome from one that is not there, after an update of pending ones.
-async fn must_exist(connection: &mut SqliteConnection, id: u64, updated: u64) -> Result<(), Fault> {
+async fn must_exist(connection: &mut AnyConnection, id: u64, updated: u64) -> Result<(), Fault> {
     if updated > 0 {
         return Ok(());
     }
@@ -118,7 +119,7 @@ async fn must_exist(connection: &mut SqliteConnection, id: u64, updated: u64) ->
 }
 
 pub(crate) async fn get(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     id: u64,
 ) -> Result<Option<NotificationRecord>, Fault> {
     let Ok(id) = i64::try_from(id) else {
@@ -132,7 +133,7 @@ pub(crate) async fn get(
 }
 
 /// The greatest number that was ever given; 0 before the first.
-pub(crate) async fn last_id(connection: &mut SqliteConnection) -> Result<u64, Fault> {
+pub(crate) async fn last_id(connection: &mut AnyConnection) -> Result<u64, Fault> {
     let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM notifications")
         .fetch_one(connection)
         .await?;
@@ -141,7 +142,7 @@ pub(crate) async fn last_id(connection: &mut SqliteConnection) -> Result<u64, Fa
 
 /// The newest first.
 pub(crate) async fn list(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     wanted: &NotificationQuery,
 ) -> Result<Vec<NotificationRecord>, Fault> {
     let before = wanted
@@ -173,7 +174,7 @@ pub(crate) async fn list(
     rows.iter().map(record).collect()
 }
 
-fn record(row: &SqliteRow) -> Result<NotificationRecord, Fault> {
+fn record(row: &AnyRow) -> Result<NotificationRecord, Fault> {
     let state: String = row.try_get("state")?;
     let known = DeliveryState::ALL
         .into_iter()

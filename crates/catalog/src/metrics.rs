@@ -1,25 +1,27 @@
 //! The catalog's own metrics, and how well it does its work.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{ComponentHealth, HealthState, MetricFamily, MetricKind, Timestamp};
 
 use crate::error::Error;
 use crate::file::beside;
+use crate::place::Place;
 
 /// The part's name in `/health`.
 const COMPONENT: &str = "catalog";
 
-/// What is counted, and how the last commit went.
+/// What is counted, and how the last commit and the last question went.
 pub(crate) struct Counters {
     commits: AtomicU64,
     commit_nanos: AtomicU64,
     errors: AtomicU64,
     pruned: AtomicU64,
-    condition: Mutex<ComponentHealth>,
+    writing: Mutex<ComponentHealth>,
+    reading: Mutex<ComponentHealth>,
 }
 
 impl Counters {
@@ -29,12 +31,8 @@ impl Counters {
             commit_nanos: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             pruned: AtomicU64::new(0),
-            condition: Mutex::new(ComponentHealth {
-                component: COMPONENT,
-                state: HealthState::Healthy,
-                since: now,
-                reason: String::new(),
-            }),
+            writing: Mutex::new(healthy(now)),
+            reading: Mutex::new(healthy(now)),
         }
     }
 
@@ -53,31 +51,39 @@ impl Counters {
     }
 
     /// Notes how writing went; what was asked wrongly says nothing of the catalog.
-    pub(crate) fn observe<T>(&self, result: &Result<T, Error>, now: Timestamp) {
+    pub(crate) fn observe_writing<T>(&self, result: &Result<T, Error>, now: Timestamp) {
         let (state, reason) = match result {
             Ok(_) => (HealthState::Healthy, String::new()),
             Err(Error::Refused(_)) => return,
             Err(error @ Error::Unavailable { .. }) => (HealthState::Degraded, error.to_string()),
             Err(error) => (HealthState::Unhealthy, error.to_string()),
         };
-        let mut condition = self.lock();
-        if condition.state != state {
-            condition.since = now;
-        }
-        condition.state = state;
-        condition.reason = reason;
+        note(&self.writing, state, reason, now);
+    }
+
+    /// Notes how reading went. A row that is damaged says nothing of the others.
+    pub(crate) fn observe_reading<T>(&self, result: &Result<T, Error>, now: Timestamp) {
+        let (state, reason) = match result {
+            Ok(_) => (HealthState::Healthy, String::new()),
+            Err(error @ Error::Unavailable { .. }) => (HealthState::Degraded, error.to_string()),
+            Err(_) => return,
+        };
+        note(&self.reading, state, reason, now);
     }
 
     pub(crate) fn health(&self) -> ComponentHealth {
-        self.lock().clone()
+        let writing = lock(&self.writing).clone();
+        let reading = lock(&self.reading).clone();
+        match writing.state == HealthState::Healthy && reading.state != HealthState::Healthy {
+            true => reading,
+            false => writing,
+        }
     }
 
-    /// All metrics of the catalog whose file is `path`.
-    pub(crate) fn metrics(&self, path: &Path) -> Vec<MetricFamily> {
+    /// All metrics of the catalog at a place.
+    pub(crate) fn metrics(&self, place: &Place) -> Vec<MetricFamily> {
         let count = |counter: &AtomicU64| counter.load(Relaxed) as f64;
-        let wal = beside(path, "-wal");
-        let sizes = [path, &wal].map(|path| std::fs::metadata(path).map_or(0, |file| file.len()));
-        let families = [
+        let mut families = vec![
             (
                 "campanile_catalog_commits_total",
                 "Transactions of the catalog that were written.",
@@ -98,20 +104,41 @@ impl Counters {
                 "Rows of the catalog that were removed for their age or number.",
                 count(&self.pruned),
             ),
-            (
+        ];
+        // How much a server keeps is the server's to tell.
+        if let Place::File { path, .. } = place {
+            let wal = beside(path, "-wal");
+            let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+            families.push((
                 "campanile_catalog_size_bytes",
                 "Size of the catalog's file and of its log.",
-                sizes.iter().sum::<u64>() as f64,
-            ),
-        ];
-        families.map(family).into()
+                (size(path) + size(&wal)) as f64,
+            ));
+        }
+        families.into_iter().map(family).collect()
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, ComponentHealth> {
-        self.condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+fn healthy(now: Timestamp) -> ComponentHealth {
+    ComponentHealth {
+        component: COMPONENT,
+        state: HealthState::Healthy,
+        since: now,
+        reason: String::new(),
     }
+}
+
+fn note(condition: &Mutex<ComponentHealth>, state: HealthState, reason: String, now: Timestamp) {
+    let mut condition = lock(condition);
+    if condition.state != state {
+        condition.since = now;
+    }
+    condition.state = state;
+    condition.reason = reason;
+}
+
+fn lock(condition: &Mutex<ComponentHealth>) -> MutexGuard<'_, ComponentHealth> {
+    condition.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn family((name, help, value): (&str, &str, f64)) -> MetricFamily {

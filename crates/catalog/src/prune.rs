@@ -4,7 +4,7 @@
 //! the last transition of each monitor stay too, since the next ones count on from their numbers.
 
 use model::Timestamp;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::AnyConnection;
 
 use crate::error::Fault;
 
@@ -13,7 +13,7 @@ pub(crate) const ROWS_MAX: i64 = 1_000;
 
 /// Removes what is older than `before` and what is more than `keep_at_most` in its table; tells how many rows went.
 pub(crate) async fn prune(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     before: Timestamp,
     keep_at_most: u64,
 ) -> Result<u64, Fault> {

@@ -72,7 +72,7 @@ pub(crate) fn parse_alerts(json: &str) -> Result<Vec<RecordedAlert>, Fault> {
 }
 
 fn texts<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
-    let text = |text| cut(text, VALUE_CHARACTERS_MAX).into_owned();
+    let text = |text| cut(text, VALUE_CHARACTERS_MAX);
     pairs
         .map(|(name, value)| (text(name), text(value)))
         .collect()

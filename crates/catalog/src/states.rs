@@ -1,6 +1,6 @@
 //! States: opaque bytes by kind and key, such as ("monitor", "shop"). Only their owner knows what they mean.
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::AnyConnection;
 
 use crate::error::Fault;
 
@@ -9,7 +9,7 @@ use crate::error::Fault;
 pub(crate) const STATE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 pub(crate) async fn put(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     kind: &str,
     key: &str,
     bytes: &[u8],
@@ -26,7 +26,7 @@ pub(crate) async fn put(
 }
 
 pub(crate) async fn delete(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     kind: &str,
     key: &str,
 ) -> Result<(), Fault> {
@@ -39,7 +39,7 @@ pub(crate) async fn delete(
 }
 
 pub(crate) async fn get(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     kind: &str,
     key: &str,
 ) -> Result<Option<Vec<u8>>, Fault> {
@@ -53,7 +53,7 @@ pub(crate) async fn get(
 
 /// All of a kind, sorted by key.
 pub(crate) async fn of_kind(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     kind: &str,
 ) -> Result<Vec<(String, Vec<u8>)>, Fault> {
     let states = sqlx::query_as("SELECT name, content FROM states WHERE kind = $1 ORDER BY name")

@@ -1,24 +1,22 @@
 //! Limits of texts: what is for people is cut, what is a name is refused.
 
-use std::borrow::Cow;
-
 use crate::error::Fault;
 
 /// The longest name of anything, in bytes. Names are keys, which cannot be cut; a rule group's holds a path.
 const NAME_BYTES_MAX: usize = 8 * 1024;
 
 /// The text, cut to so many characters, and without NUL, which PostgreSQL does not keep in texts.
-pub(crate) fn cut(text: &str, characters_max: usize) -> Cow<'_, str> {
+pub(crate) fn cut(text: &str, characters_max: usize) -> String {
     let end = text.char_indices().nth(characters_max);
     if end.is_none() && !text.contains('\0') {
-        return Cow::Borrowed(text);
+        return text.to_owned();
     }
     let end = end.map(|(end, _)| end);
     let mut kept = text[..end.unwrap_or(text.len())].replace('\0', "\u{fffd}");
     if end.is_some() {
         kept.push('…');
     }
-    Cow::Owned(kept)
+    kept
 }
 
 /// Errors: a text that is no name, or too long to be one. `what` says whose name it is.

@@ -1,8 +1,9 @@
 //! What monitors went through, one row for each change of state.
 
 use model::Timestamp;
+use sqlx::AnyConnection;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::any::AnyRow;
 
 use crate::error::Fault;
 use crate::text::{cut, number};
@@ -34,7 +35,7 @@ pub struct MonitorTransition {
 ///
 /// Errors: another one of the same monitor has its number.
 pub(crate) async fn add(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     transition: &MonitorTransition,
 ) -> Result<(), Fault> {
     const ADD: &str = "INSERT INTO transitions \
@@ -74,7 +75,7 @@ pub(crate) async fn add(
 }
 
 /// Forgets all of a monitor, which may then begin at 1 again.
-pub(crate) async fn delete(connection: &mut SqliteConnection, monitor: &str) -> Result<(), Fault> {
+pub(crate) async fn delete(connection: &mut AnyConnection, monitor: &str) -> Result<(), Fault> {
     sqlx::query("DELETE FROM transitions WHERE monitor = $1")
         .bind(monitor)
         .execute(connection)
@@ -84,7 +85,7 @@ pub(crate) async fn delete(connection: &mut SqliteConnection, monitor: &str) -> 
 
 /// Those of a monitor that were found at `from` or later and before `until`, the newest first, at most `limit`.
 pub(crate) async fn list(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     monitor: &str,
     from: Timestamp,
     until: Timestamp,
@@ -105,7 +106,7 @@ pub(crate) async fn list(
 
 /// Those of all monitors, by name and number, that come after a monitor's `number`, at most `limit`.
 pub(crate) async fn list_all(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     monitor: &str,
     number: u64,
     limit: u32,
@@ -121,7 +122,7 @@ pub(crate) async fn list_all(
     rows.iter().map(transition).collect()
 }
 
-fn transition(row: &SqliteRow) -> Result<MonitorTransition, Fault> {
+fn transition(row: &AnyRow) -> Result<MonitorTransition, Fault> {
     let number: i64 = row.try_get("number")?;
     Ok(MonitorTransition {
         monitor: row.try_get("monitor")?,

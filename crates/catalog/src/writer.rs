@@ -4,19 +4,15 @@
 //! away in the middle, the connection is closed, which undoes what it had not committed; the next one opens a new one.
 //! So no transaction is ever found half done.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
+use sqlx::AnyConnection;
 use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::Fault;
-use crate::file;
+use crate::place::Place;
 
 pub(crate) struct Writer {
-    path: PathBuf,
-    busy_timeout: Duration,
+    place: Place,
     slot: Mutex<Slot>,
 }
 
@@ -24,7 +20,7 @@ pub(crate) struct Writer {
 pub(crate) enum Slot {
     /// Taken, or lost.
     Empty,
-    Idle(SqliteConnection),
+    Idle(AnyConnection),
     Closed,
 }
 
@@ -39,15 +35,14 @@ pub(crate) enum Durability {
 
 /// A transaction under way.
 pub(crate) struct Transaction<'a> {
-    pub(crate) connection: SqliteConnection,
+    pub(crate) connection: AnyConnection,
     slot: MutexGuard<'a, Slot>,
 }
 
 impl Writer {
-    pub(crate) fn new(path: PathBuf, busy_timeout: Duration) -> Self {
+    pub(crate) fn new(place: Place) -> Self {
         Self {
-            path,
-            busy_timeout,
+            place,
             slot: Mutex::new(Slot::Empty),
         }
     }
@@ -56,26 +51,16 @@ impl Writer {
     pub(crate) async fn begin(&self, durability: Durability) -> Result<Transaction<'_>, Fault> {
         let mut slot = self.slot.lock().await;
         let mut connection = match std::mem::replace(&mut *slot, Slot::Empty) {
-            Slot::Idle(connection) => connection,
-            Slot::Empty => {
-                let options = file::writing(&self.path, self.busy_timeout);
-                SqliteConnection::connect_with(&options).await?
-            }
+            Slot::Idle(connection) => self.renewed(connection).await?,
+            Slot::Empty => self.place.connect_writing().await?,
             Slot::Closed => {
                 *slot = Slot::Closed;
                 return Err(Fault::Sql(sqlx::Error::PoolClosed));
             }
         };
-        let begun = async {
-            let sync = match durability {
-                Durability::Synced => "PRAGMA synchronous = FULL",
-                Durability::Written => "PRAGMA synchronous = NORMAL",
-            };
-            sqlx::query(sync).execute(&mut connection).await?;
-            let begin = sqlx::query("BEGIN IMMEDIATE");
-            begin.execute(&mut connection).await
-        };
-        match begun.await {
+        let begin = self.place.begin_writing(durability);
+        let begun = sqlx::raw_sql(begin).execute(&mut connection).await;
+        match begun {
             Ok(_) => Ok(Transaction { connection, slot }),
             Err(error) => {
                 // Whether it closes well makes no difference any more.
@@ -83,6 +68,14 @@ impl Writer {
                 Err(error.into())
             }
         }
+    }
+
+    /// The connection, or a new one if the server has gone away since it was used.
+    async fn renewed(&self, mut connection: AnyConnection) -> Result<AnyConnection, Fault> {
+        if self.place.is_remote() && connection.ping().await.is_err() {
+            return Ok(self.place.connect_writing().await?);
+        }
+        Ok(connection)
     }
 
     /// Waits for whoever is writing, and closes.
@@ -104,6 +97,17 @@ impl Transaction<'_> {
                 .await
                 .map(|_| value)
                 .map_err(Fault::from),
+            // What was asked contradicts what is there: the connection is as good as before.
+            Err(fault @ (Fault::Refused(_) | Fault::Condition(_))) => {
+                if sqlx::query("ROLLBACK")
+                    .execute(&mut self.connection)
+                    .await
+                    .is_ok()
+                {
+                    *self.slot = Slot::Idle(self.connection);
+                }
+                return Err(fault);
+            }
             Err(fault) => Err(fault),
         };
         match ended {

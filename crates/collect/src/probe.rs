@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Clock, Metadata, MetricFamily, Timestamp};
+use outbound::{Allowed, Trust};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -69,6 +70,8 @@ pub struct Options {
     pub etc: PathBuf,
     /// Whom to trust.
     pub roots: Roots,
+    /// Addresses that are not public, and may be checked on behalf of a person all the same.
+    pub allowed: Allowed,
 }
 
 /// Why there is no prober.
@@ -112,6 +115,7 @@ impl Default for Options {
             dns_servers: None,
             etc: PathBuf::from("/etc"),
             roots: Roots::System,
+            allowed: Allowed::default(),
         }
     }
 }
@@ -136,12 +140,21 @@ impl Prober {
         }))
     }
 
-    /// Carries out one check; it takes the monitor's timeout and a tenth at most. It may be dropped at any time.
+    /// Carries out one check of a monitor that stands in the configuration; it takes the monitor's timeout and a tenth at
+    /// most. It may be dropped at any time.
+    ///
+    /// Such a monitor may lead anywhere. A redirect of a public host to another one may not lead to what is not public:
+    /// whoever runs that host would else see through our eyes what is inside.
     pub async fn check(&self, monitor: &Monitor) -> Probe {
+        self.check_for(monitor, Trust::Configuration).await
+    }
+
+    /// The same for a monitor that somebody else has caused.
+    pub async fn check_for(&self, monitor: &Monitor, trust: Trust) -> Probe {
         let running = self.metrics.start();
         let started = self.clock.now();
         let begin = self.clock.monotonic();
-        let (outcome, facts) = self.outcome(monitor).await;
+        let (outcome, facts) = self.outcome(monitor, trust).await;
         let duration = self.clock.monotonic().saturating_sub(begin);
         running.end(&outcome, duration);
         Probe {
@@ -174,13 +187,13 @@ impl Prober {
         series::descriptions()
     }
 
-    async fn outcome(&self, monitor: &Monitor) -> (Outcome, Facts) {
+    async fn outcome(&self, monitor: &Monitor, trust: Trust) -> (Outcome, Facts) {
         let Ok(Ok(_permit)) = timeout(monitor.timeout / 10, self.permits.acquire()).await else {
             let most = self.options.checks_max;
             let trouble = format!("{most} checks are running already, which is the most at once");
             return (Outcome::OwnTrouble(trouble), Facts::default());
         };
-        let mut check = Check::new(self, monitor);
+        let mut check = Check::new(self, monitor, trust);
         let ended = until(Instant::now() + monitor.timeout, check.run()).await;
         let fault = match ended {
             Some(Ok(())) => return (Outcome::Success, check.facts),

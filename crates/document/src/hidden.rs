@@ -33,6 +33,9 @@ const TELLING: [&str; 17] = [
 /// Names that are so short that they stand in many others.
 const TELLING_ALONE: [&str; 4] = ["key", "pass", "pwd", "user_key"];
 
+/// The name of a section of ours that looks like such a word; what is secret in it has a telling name of its own.
+const SECTION: &str = "auth";
+
 /// Words that a misspelt key may have meant; its value is as secret.
 const MEANT: [&str; 5] = [
     "authorization",
@@ -57,7 +60,7 @@ const WORDS_MAX: usize = 100;
 /// Whether the value of such a key may be a secret. One that names a file holds only a path.
 pub(crate) fn is_telling(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
-    if key.ends_with("_file") || key.ends_with("_files") {
+    if key == SECTION || key.ends_with("_file") || key.ends_with("_files") {
         return false;
     }
     let is_meant = |word: &str| (4..20).contains(&word.len()) && nearest(word, MEANT).is_some();

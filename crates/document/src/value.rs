@@ -63,6 +63,12 @@ impl<'d> Value<'d> {
         })
     }
 
+    /// Whether a scalar stands here without quotes, so that it may be a number, a boolean or nothing.
+    pub fn is_plain(&self) -> bool {
+        self.scalar()
+            .is_some_and(|scalar| scalar.style == Style::Plain)
+    }
+
     /// What stands here: `section`, `list` or `text` (any scalar).
     pub fn kind(&self) -> &'static str {
         match &self.document.node(self.id).content {

@@ -19,6 +19,7 @@ mod host;
 mod labels;
 mod matcher;
 mod metadata;
+mod network;
 mod notification;
 mod quote;
 mod sample;
@@ -44,6 +45,7 @@ pub use labels::{
 };
 pub use matcher::{InvalidMatcher, MatchKind, Matcher, anchored_regex};
 pub use metadata::{Metadata, MetricKind, UnknownMetricKind};
+pub use network::{InvalidNetwork, Network};
 pub use notification::{DeliveryState, NotificationQuery, NotificationRecord, RecordedAlert};
 pub use quote::quoted;
 pub use sample::{Sample, is_stale, stale_marker};

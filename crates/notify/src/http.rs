@@ -2,15 +2,15 @@
 
 mod settings;
 
-use std::error::Error as _;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use document::Value;
 use jiff::fmt::rfc2822;
+use outbound::{Allowed, Client, Trust};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Method, Response, StatusCode, Url};
 
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Class, SendError};
@@ -36,6 +36,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     settings: Settings,
+    trust: Trust,
     client: OnceLock<Client>,
 }
 
@@ -60,25 +61,30 @@ pub(crate) struct Answer {
 
 impl PartialEq for Http {
     fn eq(&self, other: &Self) -> bool {
-        self.settings == other.settings
+        (&self.settings, self.trust) == (&other.settings, other.trust)
     }
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self::new(Settings::default())
+        Self::new(Settings::default(), Trust::Configuration)
     }
 }
 
 impl Http {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings, trust: Trust) -> Self {
         let client = OnceLock::new();
-        Self { settings, client }
+        Self {
+            settings,
+            trust,
+            client,
+        }
     }
 
-    /// Reads an `http_config`; notes what is wrong.
+    /// Reads an `http_config` of the configuration file, which may lead anywhere; notes what is wrong.
     pub(crate) fn read(value: Value<'_>, directory: &Path) -> Option<Self> {
-        Settings::read(value, directory).map(Self::new)
+        let settings = Settings::read(value, directory)?;
+        Some(Self::new(settings, Trust::Configuration))
     }
 
     /// Whether requests carry credentials of `http_config`.
@@ -108,16 +114,17 @@ impl Http {
         let client = self.client(request.endpoint.url())?;
         let mut url = request.endpoint.url().clone();
         for _ in 0..=REDIRECTS_MAX {
-            let mut post = client.post(url.clone()).body(request.body.to_vec());
+            let post = client
+                .request(Method::POST, &url)
+                .map_err(|error| self.unsent(&url, error))?;
+            let mut post = post.body(request.body.to_vec());
             post = post.header(CONTENT_TYPE, "application/json");
             for (name, value) in &request.headers {
                 post = post.header(*name, *value);
             }
             post = post.headers(self.settings.headers());
-            let response = post.send().await.map_err(|error| {
-                let host = endpoint::shown(&url);
-                SendError::temporary(format!("cannot reach {host}: {}", reason(error)))
-            })?;
+            let response = post.send().await;
+            let response = response.map_err(|error| self.unsent(&url, error.into()))?;
             if !response.status().is_redirection() {
                 return answer(response).await;
             }
@@ -170,27 +177,33 @@ impl Http {
             Err(error) if url.scheme() == "https" => Err(error),
             other => Ok(other.ok()),
         };
-        let mut builder = Client::builder()
-            .user_agent(concat!("campanile/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            // Messages are rare; a connection that waits for the next one is mostly a dead one by then.
-            .pool_max_idle_per_host(0)
-            .retry(reqwest::retry::never());
-        match tls {
-            Ok(Some(tls)) => builder = builder.tls_backend_preconfigured(tls),
-            Ok(None) => builder = builder.tls_backend_preconfigured(without_roots()?),
+        let tls = match tls {
+            Ok(Some(tls)) => tls,
+            Ok(None) => without_roots()?,
             Err(error) => {
                 let message = format!("no TLS is possible: {error}");
                 return Err(SendError::temporary(message));
             }
-        }
-        let client = builder.build().map_err(|error| {
-            SendError::temporary(format!("cannot set up HTTP: {}", reason(error)))
-        })?;
+        };
+        let client = Client::new(self.trust, Allowed::default(), tls)
+            .map_err(|error| SendError::temporary(format!("cannot set up HTTP: {error}")))?;
         // Two at a time may make one; both are as good.
         Ok(self.client.get_or_init(|| client))
+    }
+
+    /// What people are told of a message that did not go out.
+    fn unsent(&self, url: &Url, error: outbound::Error) -> SendError {
+        let host = endpoint::shown(url);
+        match error {
+            // Nothing changes that but whoever wrote the address.
+            outbound::Error::Refused(refused) => {
+                SendError::permanent(format!("{host} is not asked: {refused}"))
+            }
+            error => SendError::temporary(format!(
+                "cannot reach {host}: {}",
+                excerpt(&error.to_string())
+            )),
+        }
     }
 
     fn hide(&self, request: &Request<'_>, text: &str) -> String {
@@ -293,22 +306,6 @@ pub(crate) fn excerpt(text: &str) -> String {
     format!("{begin}…")
 }
 
-/// A failure with its causes, without the address.
-fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut reasons = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let reason = error.to_string();
-        // Libraries repeat what lies below.
-        if !reasons.last().is_some_and(|last| last.contains(&reason)) {
-            reasons.push(reason);
-        }
-        cause = error.source();
-    }
-    excerpt(&reasons.join(": "))
-}
-
 fn without_roots() -> Result<rustls::ClientConfig, SendError> {
     let provider = rustls::crypto::ring::default_provider();
     let builder = rustls::ClientConfig::builder_with_provider(provider.into());
@@ -345,6 +342,37 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     use super::*;
+    use crate::tests::run;
+    use crate::tests::server::Server;
+
+    #[test]
+    fn a_message_on_behalf_of_a_person_does_not_reach_this_machine() {
+        for host in ["127.0.0.1", "localhost", "0x7f.1", "[::ffff:127.0.0.1]"] {
+            let server = Server::start(&[(200, "", "")]);
+            let port = server.url.rsplit(':').next().unwrap();
+            let post = |trust, url: &str| {
+                let http = Http::new(Settings::default(), trust);
+                let endpoint = Endpoint::parse(url).unwrap();
+                let request = Request {
+                    endpoint: &endpoint,
+                    body: b"{}",
+                    headers: Vec::new(),
+                    timeout: TIMEOUT,
+                    secrets: Vec::new(),
+                };
+                run(http.post(&request)).map(|answer| answer.status)
+            };
+            let url = format!("http://{host}:{port}/hook");
+            let refused = post(Trust::Person, &url).unwrap_err();
+            assert_eq!(refused.class, Class::Permanent, "{}", refused.message);
+            let told = "an address of this machine, which may not be asked";
+            assert!(refused.message.contains(told), "{}", refused.message);
+            // Nothing has come: the first answer is still there.
+            let url = &server.url;
+            assert_eq!(post(Trust::Configuration, url).unwrap(), StatusCode::OK);
+            assert_eq!(server.finish().len(), 1);
+        }
+    }
 
     #[test]
     fn base64_is_padded() {

@@ -310,7 +310,7 @@ impl Server {
         let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let address = free.to_string();
         let child = Command::new(program)
-            .args(["serve", "--listen", &address, "--config"])
+            .args(["serve", "--auth", "off", "--listen", &address, "--config"])
             .arg(&config)
             .arg("--data-dir")
             .arg(directory.path().join("data"))

@@ -1,10 +1,13 @@
 //! `/api/v1/status/active_queries` and `top_queries`: what runs and who asked for it, what was asked most; and how to end
 //! a query.
 
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 
+use crate::auth::Audit;
+use crate::auth::visitor::Visitor;
 use crate::error::{ApiError, ErrorType};
 use crate::parameters::{Parameters, path_name};
 use crate::prometheus::{SUCCESS, ok};
@@ -30,6 +33,7 @@ pub(crate) async fn list(State(server): State<Server>) -> Response {
 /// `DELETE /api/v1/status/active_queries/{id}`: the query ends, and whoever waits for it gets `canceled`.
 pub(crate) async fn cancel(
     State(server): State<Server>,
+    Extension(visitor): Extension<Visitor>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     let text = path_name(id)?;
@@ -40,6 +44,8 @@ pub(crate) async fn cancel(
         let message = format!("no query {id} runs: it has ended, or there never was one");
         return Err(ApiError::new(ErrorType::NotFound, message));
     }
+    let audit = Audit::of("query.cancel", format!("query:{id}"));
+    server.audit(&visitor, audit).await;
     tracing::info!(id, "a query was canceled by a request");
     Ok(ok(format!(r#"{SUCCESS}{{"id":"{id}"}}}}"#)))
 }

@@ -33,9 +33,19 @@ pub(crate) async fn read(
     headers: &HeaderMap,
     stream: Body,
 ) -> Result<Received, ApiError> {
-    let config = server.config();
-    let within = config.body_timeout;
-    match tokio::time::timeout(within, collect(server, headers, stream)).await {
+    let bytes_max = server.config().request_body_max;
+    read_at_most(server, headers, stream, bytes_max).await
+}
+
+/// Reads a whole body of at most so many bytes, see [`read`].
+pub(crate) async fn read_at_most(
+    server: &Server,
+    headers: &HeaderMap,
+    stream: Body,
+    bytes_max: usize,
+) -> Result<Received, ApiError> {
+    let within = server.config().body_timeout;
+    match tokio::time::timeout(within, collect(server, headers, stream, bytes_max)).await {
         Ok(result) => result,
         Err(_) => Err(ApiError::bad_data(format!(
             "the request's body did not arrive within {}",
@@ -49,8 +59,8 @@ async fn collect(
     server: &Server,
     headers: &HeaderMap,
     mut stream: Body,
+    bytes_max: usize,
 ) -> Result<Received, ApiError> {
-    let bytes_max = server.config().request_body_max;
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());

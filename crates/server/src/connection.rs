@@ -1,8 +1,11 @@
 //! Connections: accepted while there is room, cut off when they are slow, drained at shutdown.
 
+mod handshake;
 mod patience;
+mod share;
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
@@ -22,8 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Server;
 use crate::feed::{self, upgrade::Handover};
-use crate::parameters::Peer;
+use crate::origin::Peer;
+use crate::tls;
 use patience::Patience;
+use share::Shares;
 
 /// Bytes of a request's head; a longer one gets 431.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -41,33 +47,50 @@ pub(crate) async fn run(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     // A terminal lets people open it.
-    tracing::info!(%address, page = %format_args!("http://{address}/"), "listening");
+    let scheme = match server.tls().current() {
+        Some(_) => "https",
+        None => "http",
+    };
+    tracing::info!(%address, page = %format_args!("{scheme}://{address}/"), "listening");
+    // Before the first request, which would know nobody; whoever waits longer is told to come back.
+    if let Err(error) = server.load_access().await {
+        tracing::warn!(%error, "cannot read users and tokens yet");
+    }
     let router = server.router();
     let slots = Arc::new(Semaphore::new(server.config().connections_max));
     let crowded = Arc::new(Notify::new());
     let mut connections = JoinSet::new();
-    // Connections end also when the hub does, although nobody asked for that.
-    let ending = shutdown.child_token();
+    let shares = Shares::default();
+    // Connections end also when the hub does, although nobody asked for that, and not at once when somebody does.
+    let ending = CancellationToken::new();
     let mut hub = JoinSet::new();
     hub.spawn(feed::run(server.clone(), ending.clone()));
+    let mut watch = JoinSet::new();
+    watch.spawn(tls::watch(server.clone(), ending.clone()));
+    let mut following = JoinSet::new();
+    following.spawn(server.clone().follow_access(ending.clone()));
     let mut outcome = Ok(());
     let mut can_accept = true;
+    let mut leaving = pin!(leave(&server, &shutdown));
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => break,
+            () = leaving.as_mut() => break,
             Some(ended) = hub.join_next() => {
                 outcome = hub_ended(ended, &shutdown);
                 break;
             }
             Some(ended) = connections.join_next() => report_panic(ended),
             accepted = accept(&listener, &slots, &crowded) => match accepted {
-                Ok((stream, slot)) => {
+                Ok((stream, address, slot)) => {
                     can_accept = true;
+                    let Some(share) = share_of(&server, &shares, address) else {
+                        continue;
+                    };
                     let stop = Stop { shutdown: ending.clone(), crowded: crowded.clone() };
                     let served = serve(server.clone(), router.clone(), stream, stop);
                     connections.spawn(async move {
                         served.await;
-                        drop(slot);
+                        drop((slot, share));
                     });
                 }
                 Err(error) => {
@@ -84,10 +107,39 @@ pub(crate) async fn run(
     server.start_draining();
     drop(listener);
     drain(&server, connections).await;
+    while let Some(ended) = following.join_next().await {
+        report_panic(ended);
+    }
     while let Some(ended) = hub.join_next().await {
         outcome = outcome.and(hub_ended(ended, &shutdown));
     }
     outcome
+}
+
+/// Waits until nobody sends requests here any more: shutdown was asked for, and those who send them had time to notice.
+async fn leave(server: &Server, shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    server.start_draining();
+    let delay = server.config().shutdown_delay;
+    if !delay.is_zero() {
+        let delay_ms = delay.as_millis() as u64;
+        tracing::info!(delay_ms, "not ready any more, but requests are still taken");
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// The share of a peer in all connections: none if it has more than it may, and no limit for a proxy of ours.
+fn share_of(server: &Server, shares: &Shares, address: SocketAddr) -> Option<Option<share::Share>> {
+    let address = address.ip().to_canonical();
+    if server.trusted_proxies().trusts(address) {
+        return Some(None);
+    }
+    let share = shares.take(address, server.config().connections_per_address_max);
+    if share.is_none() {
+        server.own().connections_refused.inc();
+        tracing::debug!(%address, "connection closed: its address has too many");
+    }
+    share.map(Some)
 }
 
 /// What it means that the hub has ended: without it, clients of the live feed would wait for ever, and nobody would know.
@@ -105,7 +157,7 @@ async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     crowded: &Notify,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     if slots.available_permits() == 0 {
         crowded.notify_waiters();
     }
@@ -114,8 +166,8 @@ async fn accept(
         .acquire_owned()
         .await
         .expect("invariant: the semaphore is never closed");
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, slot))
+    let (stream, address) = listener.accept().await?;
+    Ok((stream, address, slot))
 }
 
 /// Why a connection may have to end before its client wants it to.
@@ -138,18 +190,53 @@ async fn serve(server: Server, router: Router, stream: TcpStream, stop: Stop) {
 async fn answer(server: Server, router: Router, stream: TcpStream, stop: Stop, handover: Handover) {
     // Answers are written whole; waiting to fill a packet would only delay their last piece.
     let _ = stream.set_nodelay(true);
-    let peer = stream
-        .peer_addr()
-        .map(|address| Peer(address.ip().to_canonical()));
+    let address = stream.peer_addr().ok();
+    let address = address.map(|address| address.ip().to_canonical());
     let stream = Patience::new(stream, server.config().write_timeout);
+    let Some(config) = server.tls().current() else {
+        let is_tls = false;
+        let peer = Peer { address, is_tls };
+        return speak(server, router, stream, stop, handover, peer).await;
+    };
+    let within = server.config().header_timeout;
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(within, handshake::shake(stream, config)) => shaken,
+        // Whoever has not asked for anything loses nothing.
+        () = stop.shutdown.cancelled() => return,
+        () = stop.crowded.notified() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => {
+            let is_tls = true;
+            let peer = Peer { address, is_tls };
+            speak(server, router, stream, stop, handover, peer).await;
+        }
+        Ok(Err(error)) => {
+            server.own().tls_failures.inc();
+            tracing::debug!(%error, "no handshake");
+        }
+        Err(_) => {
+            server.own().tls_failures.inc();
+            tracing::debug!("no handshake in time");
+        }
+    }
+}
+
+/// Speaks HTTP on a stream that stands.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    server: Server,
+    router: Router,
+    stream: S,
+    stop: Stop,
+    handover: Handover,
+    peer: Peer,
+) {
     let has_asked = AtomicBool::new(false);
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
         has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(handover.clone());
-        if let Ok(peer) = &peer {
-            request.extensions_mut().insert(*peer);
-        }
+        request.extensions_mut().insert(peer);
         router.call(request)
     });
     let connection = http1::Builder::new()

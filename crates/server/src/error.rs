@@ -1,10 +1,16 @@
 //! The one form in which a request is refused: Prometheus' `errorType` and a message, with the right HTTP status.
 
+use std::time::Duration;
+
+use access::StoreError;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::answer;
 use crate::json;
+
+/// Seconds after which to try again when the server has no room: most requests are answered by then.
+const RETRY_SECONDS: u64 = 5;
 
 /// Prometheus' words for what went wrong, and whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +24,12 @@ pub(crate) enum ErrorType {
     /// Unavailable until someone allows it, so that nothing is won by trying again.
     Disabled,
     NotFound,
+    /// Nobody knows who it is.
+    Unauthorized,
+    /// It is known who it is, and they may not.
+    Forbidden,
+    /// More than a limit of the rate allows.
+    TooManyRequests,
 }
 
 /// Why a request gets no answer.
@@ -26,6 +38,8 @@ pub(crate) struct ApiError {
     kind: ErrorType,
     status: StatusCode,
     message: String,
+    /// Seconds after which to try again.
+    retry_after: Option<u64>,
 }
 
 impl ErrorType {
@@ -38,6 +52,9 @@ impl ErrorType {
             Self::Internal => "internal",
             Self::Unavailable | Self::Disabled => "unavailable",
             Self::NotFound => "not_found",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::TooManyRequests => "too_many_requests",
         }
     }
 
@@ -48,6 +65,9 @@ impl ErrorType {
             Self::Timeout | Self::Unavailable | Self::Disabled => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             // As Prometheus; nobody reads it, but it is counted.
             Self::Canceled => StatusCode::from_u16(499).expect("invariant: 499 is a valid status"),
         }
@@ -61,6 +81,7 @@ impl ApiError {
             kind,
             status: kind.status(),
             message: message.into(),
+            retry_after: (kind == ErrorType::Unavailable).then_some(RETRY_SECONDS),
         }
     }
 
@@ -90,9 +111,38 @@ impl ApiError {
         self
     }
 
+    /// It came too soon after others; the same request may succeed after `wait`.
+    pub(crate) fn too_many_requests(message: impl Into<String>, wait: Duration) -> Self {
+        let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self {
+            retry_after: Some(whole.max(1)),
+            ..Self::new(ErrorType::TooManyRequests, message)
+        }
+    }
+
+    /// It does not fit what is there already.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::bad_data(message).with_status(StatusCode::CONFLICT)
+    }
+
+    /// There is nothing of this name.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorType::NotFound, message)
+    }
+
     /// What is wrong and what would be right.
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The status with which it is answered.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Whether it is of this type.
+    pub(crate) fn is(&self, kind: ErrorType) -> bool {
+        self.kind == kind
     }
 
     /// Its type as Prometheus names it.
@@ -109,8 +159,8 @@ impl IntoResponse for ApiError {
         json::push_string(&mut body, &self.message);
         body.push('}');
         let mut response = answer::json(self.status, body);
-        if self.kind == ErrorType::Unavailable {
-            let seconds = header::HeaderValue::from_static("5");
+        if let Some(seconds) = self.retry_after {
+            let seconds = header::HeaderValue::from(seconds);
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
@@ -125,5 +175,18 @@ impl From<model::SourceError> for ApiError {
             model::SourceError::Busy(_) => ErrorType::Unavailable,
         };
         Self::new(kind, error.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing(_) => Self::not_found(error.to_string()),
+            StoreError::Unavailable(_) => Self::unavailable(error.to_string()),
+            StoreError::Exists(_)
+            | StoreError::LastAdmin
+            | StoreError::Stale
+            | StoreError::Full(_) => Self::conflict(error.to_string()),
+        }
     }
 }

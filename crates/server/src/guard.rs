@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::Server;
 use crate::error::ApiError;
+use crate::{Server, cors};
 
 pub(crate) async fn guard(State(server): State<Server>, request: Request, next: Next) -> Response {
     if let Err(error) = admit(&server, &request) {
@@ -48,7 +48,7 @@ fn admit(server: &Server, request: &Request) -> Result<(), ApiError> {
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     );
-    if writes && is_from_foreign_page(request.headers()) {
+    if writes && is_from_foreign_page(server, request.headers()) {
         return Err(
             ApiError::bad_data("a web page of another site may not send this request")
                 .with_status(StatusCode::FORBIDDEN),
@@ -103,7 +103,7 @@ pub(crate) fn require_same_origin(
         return Ok(());
     };
     let origin = origin.to_str().unwrap_or("");
-    if server.external_url().is_origin(origin) {
+    if server.external_url().is_origin(origin) || is_named_origin(server, headers) {
         return Ok(());
     }
     let named = headers
@@ -123,10 +123,12 @@ pub(crate) fn require_same_origin(
 }
 
 /// Where people reach the server, if that is not its own address.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ExternalUrl {
     /// Scheme, host and port, such as `https://watch.example.org`, as a browser writes it; empty if there is none.
     origin: String,
+    /// The path below which we are found, from a slash to a slash.
+    path: String,
 }
 
 impl ExternalUrl {
@@ -140,7 +142,41 @@ impl ExternalUrl {
             }
             _ => String::new(),
         };
-        Self { origin }
+        let mut path = match origin.is_empty() {
+            true => String::new(),
+            false => uri.path().to_owned(),
+        };
+        // It stands in the attributes of a cookie.
+        if !path.ends_with('/') || path.contains([';', ',']) {
+            path = format!("{}/", path.split([';', ',']).next().unwrap_or(""));
+        }
+        Self { origin, path }
+    }
+
+    /// What stands before each of our paths where people reach them, such as `/campanile`; empty at the root.
+    pub(crate) fn base_path(&self) -> &str {
+        self.path.trim_end_matches('/')
+    }
+
+    /// The path below which we are found, from a slash to a slash.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Scheme, host and port; none if they are not known.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        (!self.origin.is_empty()).then_some(self.origin.as_str())
+    }
+
+    /// Whether a request asks for the very host of an `https://` address.
+    pub(crate) fn is_secure_site(&self, headers: &HeaderMap) -> bool {
+        let own = self.origin.strip_prefix("https://");
+        let named = headers.get(header::HOST);
+        let named = named.and_then(|host| host.to_str().ok());
+        own.is_some_and(|own| {
+            named
+                .is_some_and(|named| without_default_port("https", named).eq_ignore_ascii_case(own))
+        })
     }
 
     fn is_origin(&self, origin: &str) -> bool {
@@ -153,9 +189,22 @@ impl ExternalUrl {
     }
 }
 
-fn is_from_foreign_page(headers: &HeaderMap) -> bool {
+impl Default for ExternalUrl {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+fn is_from_foreign_page(server: &Server, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site");
-    site.is_some_and(|site| site == "cross-site" || site == "same-site")
+    let is_foreign = site.is_some_and(|site| site == "cross-site" || site == "same-site");
+    is_foreign && !is_named_origin(server, headers)
+}
+
+/// Whether it is a page of a site that `auth.cors_origins` names.
+fn is_named_origin(server: &Server, headers: &HeaderMap) -> bool {
+    let origin = headers.get(header::ORIGIN);
+    origin.is_some_and(|origin| cors::allows(&server.cors_origins(), origin))
 }
 
 #[cfg(test)]

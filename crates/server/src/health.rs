@@ -9,7 +9,7 @@ use crate::{Server, answer, json};
 
 /// `GET /health`: the worst state of all parts.
 pub(crate) async fn health(State(server): State<Server>) -> Response {
-    let parts = (server.ports().health)();
+    let parts = parts(&server);
     let mut body = String::new();
     push_overview(&mut body, &server, &parts);
     body.push('}');
@@ -18,7 +18,7 @@ pub(crate) async fn health(State(server): State<Server>) -> Response {
 
 /// `GET /health/detailed`: each part with its state, age and reason.
 pub(crate) async fn detailed(State(server): State<Server>) -> Response {
-    let parts = (server.ports().health)();
+    let parts = parts(&server);
     let now = server.clock().now();
     let mut body = String::new();
     push_overview(&mut body, &server, &parts);
@@ -57,6 +57,13 @@ pub(crate) async fn ready(State(server): State<Server>) -> Response {
             format!("Campanile is not ready: {missing}.\n"),
         ),
     }
+}
+
+/// Those of the program, and the server's own.
+fn parts(server: &Server) -> Vec<ComponentHealth> {
+    let mut parts = (server.ports().health)();
+    parts.extend(server.health());
+    parts
 }
 
 fn readiness(server: &Server) -> Result<(), String> {

@@ -295,7 +295,7 @@ async fn read_json(server: &Server, request: Request) -> Result<body::Received, 
     body::read(server, &head.headers, stream).await
 }
 
-fn require_plain_json(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(crate) fn require_plain_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let unsupported = |what: String| {
         Err(ApiError::bad_data(what).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
     };

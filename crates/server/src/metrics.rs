@@ -18,6 +18,7 @@ use prometheus_client::registry::{Metric, Registry};
 use promql::Progress;
 use wire::exposition;
 
+use crate::rate::Class;
 use crate::running::QueryKind;
 
 /// Seconds; few, since each is a series for each route and status.
@@ -58,6 +59,12 @@ pub(crate) struct Metrics {
     pub(crate) queries_in_flight: Gauge,
     /// `campanile_queries_waiting`
     pub(crate) queries_waiting: Gauge,
+    /// `campanile_http_rate_limited_total`
+    rate_limited: Family<ClassLabels, Counter>,
+    /// `campanile_http_connections_refused_total`
+    pub(crate) connections_refused: Counter,
+    /// `campanile_tls_handshake_failures_total`
+    pub(crate) tls_failures: Counter,
     /// `campanile_websocket_…`
     pub(crate) feed: FeedMetrics,
 }
@@ -109,6 +116,11 @@ pub(crate) enum Protocol {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct DirectionLabels {
     direction: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ClassLabels {
+    class: &'static str,
 }
 
 /// A request's labels: each from a small fixed set, whatever a client sends.
@@ -185,6 +197,14 @@ impl Metrics {
         self.rejected.get_or_create(&labels).inc_by(samples as u64);
     }
 
+    /// Counts a request that came too soon.
+    pub(crate) fn count_rate_limited(&self, class: Class) {
+        let class = class.as_str();
+        self.rate_limited
+            .get_or_create(&ClassLabels { class })
+            .inc();
+    }
+
     /// All of them now.
     pub(crate) fn families(&self) -> Vec<MetricFamily> {
         let mut text = String::new();
@@ -221,12 +241,30 @@ impl Metrics {
             ),
             queries_in_flight: add.metric("queries_in_flight", "Queries that are being evaluated"),
             queries_waiting: add.metric("queries_waiting", "Queries that wait for their turn"),
+            rate_limited: add.metric(
+                "http_rate_limited",
+                "HTTP requests that came too soon after others, by class",
+            ),
+            connections_refused: add.metric(
+                "http_connections_refused",
+                "Connections that were closed since their address has too many",
+            ),
+            tls_failures: add.metric(
+                "tls_handshake_failures",
+                "Connections that came to no encryption, by the fault of the client or ours",
+            ),
             feed: FeedMetrics::new(&mut add),
             registry,
         };
         // A counter that exists from the start shows its first increase too.
         for protocol in [Protocol::RemoteWrite, Protocol::Json] {
             metrics.count_ingested(protocol, 0);
+        }
+        for class in Class::ALL {
+            let labels = ClassLabels {
+                class: class.as_str(),
+            };
+            metrics.rate_limited.get_or_create(&labels).inc_by(0);
         }
         for direction in [Direction::Received, Direction::Sent] {
             let messages = &metrics.feed.messages;

@@ -1,15 +1,17 @@
-//! The outermost layer: counts each request, logs it, and gives its answer the headers that all answers have.
+//! The outermost layer of the routes: counts each request and logs it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::Server;
 use crate::guard::is_probe;
 use crate::metrics::InFlight;
+use crate::origin::RequestOrigin;
 
 /// The status under which a request is counted whose client went away before the answer, as nginx names it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -23,18 +25,14 @@ pub(crate) async fn observe(
     let mut observation = Observation {
         method: method_label(request.method()),
         route: request.extensions().get::<MatchedPath>().cloned(),
-        path: request.uri().path().to_owned(),
+        path: shown_path(request.uri().path()).to_owned(),
+        client: RequestOrigin::from_extensions(request.extensions()).address,
         started: server.clock().monotonic(),
         status: CLIENT_CLOSED_REQUEST,
         server,
     };
-    let mut response = next.run(request).await;
+    let response = next.run(request).await;
     observation.status = response.status().as_u16();
-    let headers = response.headers_mut();
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
     response
 }
 
@@ -44,6 +42,7 @@ struct Observation {
     method: &'static str,
     route: Option<MatchedPath>,
     path: String,
+    client: Option<IpAddr>,
     started: Duration,
     status: u16,
 }
@@ -55,13 +54,37 @@ impl Drop for Observation {
         let own = self.server.own();
         own.observe_request(self.method, route, self.status, took);
         let (method, path, status_code) = (self.method, self.path.as_str(), self.status);
+        let client = self.client.map(tracing::field::display);
         let duration_ms = took.as_secs_f64() * 1000.0;
         // A probe that is told "not yet" has failed nothing, and asks again every second.
         if status_code >= 500 && !is_probe(path) {
-            tracing::warn!(method, path, status_code, duration_ms, "request failed");
+            tracing::warn!(
+                method,
+                path,
+                status_code,
+                duration_ms,
+                client,
+                "request failed"
+            );
         } else {
-            tracing::debug!(method, path, status_code, duration_ms, "request answered");
+            tracing::debug!(
+                method,
+                path,
+                status_code,
+                duration_ms,
+                client,
+                "request answered"
+            );
         }
+    }
+}
+
+/// A path as it may stand in the log: that of the first link holds a secret.
+fn shown_path(path: &str) -> &str {
+    const LINK: &str = "/auth/link/";
+    match path.starts_with(LINK) {
+        true => LINK,
+        false => path,
     }
 }
 

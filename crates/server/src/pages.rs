@@ -19,14 +19,19 @@ use crate::error::{ApiError, ErrorType};
 use crate::parameters::{Parameters, path_name};
 use crate::{Server, answer};
 
-/// Where the document answers.
-pub(crate) const PATHS: [&str; 6] = [
+/// Where the document answers those who may see something; `/login` is for the others.
+pub(crate) const PATHS: [&str; 11] = [
     "/",
     "/monitors",
     "/monitor",
     "/alerts",
     "/notifications",
     "/explore",
+    "/password",
+    "/users",
+    "/teams",
+    "/tokens",
+    "/audit",
 ];
 
 const DOCUMENT: &str = "index.html";
@@ -68,6 +73,13 @@ pub(crate) async fn asset(
         let message = format!("no file {path:?}: the page is of another version, load it again");
         ApiError::new(ErrorType::NotFound, message)
     })
+}
+
+/// Whether a path is that of a file that lies beside the document, and shows nothing but what everybody has who has the program.
+pub(crate) fn is_beside_the_page(path: &str) -> bool {
+    let name = path.strip_prefix('/').unwrap_or("");
+    let is_file = !name.contains('/') && content_type(name).is_some();
+    is_file && name != DOCUMENT && Files::get(name).is_some()
 }
 
 /// What fits no route but lies beside the document, such as its icon; and the document itself, which says that there is no

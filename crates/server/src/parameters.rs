@@ -1,6 +1,5 @@
 //! A request's parameters, from its address and, if it is a form, from its body.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
@@ -11,11 +10,15 @@ use model::Timestamp;
 use crate::body;
 use crate::compression::Coding;
 use crate::error::ApiError;
+use crate::origin::RequestOrigin;
 use crate::running::Asker;
 use crate::server::Server;
 
 /// Parameters of one request; more are refused, since each costs memory beyond its bytes.
 const PARAMETERS_MAX: usize = 10_000;
+
+/// Bytes of one parameter: more than the longest expression, which says by itself that it is too long.
+const VALUE_BYTES_MAX: usize = 2 << 20;
 
 /// Names and values in order: those of the body first, which therefore win, as in Prometheus.
 #[derive(Debug, Default)]
@@ -127,19 +130,22 @@ impl Parameters {
                     "more than {PARAMETERS_MAX} parameters"
                 )));
             }
+            if name.len() + value.len() > VALUE_BYTES_MAX {
+                return Err(ApiError::bad_data(format!(
+                    "a parameter is longer than {VALUE_BYTES_MAX} bytes"
+                )));
+            }
             self.pairs.push((name.into_owned(), value.into_owned()));
         }
         Ok(())
     }
 }
 
-/// The address that a connection comes from; each request on it has it among its extensions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
-
 /// Who sends a request.
 pub(crate) fn asker(headers: &HeaderMap, extensions: &Extensions) -> Asker {
-    let address = extensions.get::<Peer>().map(|peer| peer.0.to_string());
+    let origin = extensions.get::<RequestOrigin>();
+    let address = origin.and_then(|origin| origin.address);
+    let address = address.map(|address| address.to_string());
     let user_agent = headers.get(header::USER_AGENT);
     let user_agent = user_agent.and_then(|value| value.to_str().ok());
     Asker::client(address.unwrap_or_default(), user_agent.unwrap_or(""))

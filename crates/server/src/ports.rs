@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::AccessStore;
 use model::{
     Alert, Clock, ComponentHealth, HostSummary, MetricFamily, NotificationQuery,
     NotificationRecord, SampleSink, SeriesSource, StorageAdmin, Timestamp,
@@ -34,8 +35,37 @@ pub type Transitions = Arc<
         + Sync,
 >;
 
-/// The rooms behind the server. Each function must answer at once, from memory; only `reload`, `notifications`
-/// and `transitions` may take their time.
+/// Sends one request to the OpenID provider, over TLS that is verified and within bounds of time and size.
+///
+/// Errors: why there is no answer; what the answer says is no error.
+pub type Provider = Arc<
+    dyn Fn(ProviderRequest) -> Pin<Box<dyn Future<Output = Result<ProviderAnswer, String>> + Send>>
+        + Send
+        + Sync,
+>;
+
+/// A request to the OpenID provider: a GET, or a POST of a form if there is one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProviderRequest {
+    /// Where to; its scheme, host and port are the issuer's or what the issuer's description names.
+    pub url: String,
+    /// The form's body, as `application/x-www-form-urlencoded`; it holds secrets.
+    pub form: Option<String>,
+    /// The value of the header `Authorization`; it is a secret.
+    pub authorization: Option<String>,
+}
+
+/// What the OpenID provider has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderAnswer {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The rooms behind the server. Each function must answer at once, from memory; only `reload`, `notifications`,
+/// `transitions`, `access` and `provider` may take their time.
 #[derive(Clone)]
 pub struct Ports {
     /// Where samples go.
@@ -48,6 +78,10 @@ pub struct Ports {
     pub feed: Feed,
     /// The queries that run, those of rules among them.
     pub queries: RunningQueries,
+    /// Who may come in.
+    pub access: Arc<dyn AccessStore>,
+    /// The way to the OpenID provider; none if there is none.
+    pub provider: Option<Provider>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What `/metrics` shows besides the server's own figures: host, store, collectors.

@@ -6,17 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use model::{Clock, MetricFamily};
+use model::{Clock, ComponentHealth, MetricFamily};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Access;
+use crate::auth::settings::AccessSettings;
 use crate::descriptions::Descriptions;
 use crate::error::ApiError;
 use crate::guard::ExternalUrl;
 use crate::metrics::Metrics;
 use crate::query_gate::QueryGate;
-use crate::{Build, Config, Feed, Limits, Ports, RunningQueries, body, connection, router};
+use crate::rate::Rates;
+use crate::tls::Tls;
+use crate::{
+    Build, Config, Feed, Limits, Ports, RateLimits, RunningQueries, TlsProblem, TlsSettings,
+    TrustedProxies, WebOrigin, body, connection, front, router,
+};
 
 /// The HTTP server; a clone is another handle on the same one.
 #[derive(Clone)]
@@ -30,7 +37,11 @@ struct Shared {
     config: Config,
     limits: ArcSwap<Limits>,
     external_url: ArcSwap<ExternalUrl>,
+    trusted_proxies: ArcSwap<TrustedProxies>,
+    cors_origins: ArcSwap<Vec<WebOrigin>>,
     metrics: Metrics,
+    tls: Tls,
+    rates: Rates,
     descriptions: Descriptions,
     queries: QueryGate,
     requests: Arc<Semaphore>,
@@ -39,6 +50,7 @@ struct Shared {
     /// Work on the store itself, one at a time.
     admin: Arc<Semaphore>,
     admin_api: AtomicBool,
+    access: Access,
     draining: AtomicBool,
 }
 
@@ -50,6 +62,8 @@ impl Server {
             shared: Arc::new(Shared {
                 limits: ArcSwap::from_pointee(config.limits.clone()),
                 external_url: ArcSwap::default(),
+                trusted_proxies: ArcSwap::default(),
+                cors_origins: ArcSwap::default(),
                 queries: QueryGate::new(config.concurrent_queries, config.queued_queries, &metrics),
                 requests: Arc::new(Semaphore::new(config.concurrent_requests)),
                 bodies: Arc::new(Semaphore::new(body::budget_pieces(
@@ -59,22 +73,26 @@ impl Server {
                 descriptions: Descriptions::default(),
                 admin: Arc::new(Semaphore::new(1)),
                 admin_api: AtomicBool::new(config.admin_api),
+                access: Access::new(config.access.clone(), ports.clock.monotonic()),
                 draining: AtomicBool::new(false),
                 ports,
                 build,
                 config,
                 metrics,
+                tls: Tls::new(),
+                rates: Rates::default(),
             }),
         }
     }
 
     /// All routes as a service, for tests and for a listener of another kind.
     pub fn router(&self) -> Router {
-        router::router(self.clone())
+        front::wrap(self.clone(), router::router(self.clone()))
     }
 
-    /// Answers on `listener` until `shutdown` is cancelled; then it is no longer ready, takes no new connection and
-    /// lets what runs come to its end, for at most `drain_timeout`.
+    /// Answers on `listener` until `shutdown` is cancelled. Then it is no longer ready, but answers on for
+    /// `shutdown_delay`, while those that send requests here learn of it; after that it takes no new connection and lets
+    /// what runs come to its end, for at most `drain_timeout`.
     ///
     /// When it returns, no append is under way any more. Errors: the listener's address cannot be read;
     /// the live feed ended, and with it the server, although nobody asked it to.
@@ -92,16 +110,65 @@ impl Server {
         self.shared.admin_api.store(enabled, Ordering::Relaxed);
     }
 
+    /// Says who may come in, from the next request on.
+    pub fn set_access(&self, settings: AccessSettings) {
+        self.shared.access.set(settings);
+    }
+
     /// Says where people reach the server, such as `https://watch.example.org/`; empty if that is its own address. Pages from
-    /// there may follow the live feed, and requests to there are taken.
+    /// there may follow the live feed, and requests to there are taken. If it has a path, all routes answer below that, and
+    /// without it too.
     pub fn set_external_url(&self, url: &str) {
         let external_url = Arc::new(ExternalUrl::new(url));
         self.shared.external_url.store(external_url);
     }
 
+    /// Says how often somebody may ask, from the next request on.
+    pub fn set_rate_limits(&self, limits: RateLimits) {
+        self.shared.rates.set(limits);
+    }
+
+    /// Says which peers are proxies of ours, from the next request on.
+    pub fn set_trusted_proxies(&self, proxies: TrustedProxies) {
+        self.shared.trusted_proxies.store(Arc::new(proxies));
+    }
+
+    /// Says pages of which other sites may read our answers, with the credentials of who visits them, from the next request
+    /// on.
+    pub fn set_cors_origins(&self, origins: Vec<WebOrigin>) {
+        self.shared.cors_origins.store(Arc::new(origins));
+    }
+
+    /// Encrypts connections from the next one on with the certificate of these files, or with none. It blocks. From then
+    /// on the server itself looks every 10 s whether the files have changed.
+    ///
+    /// Yields what is suspicious. Errors: everything that is wrong with the files; then nothing has changed.
+    pub fn set_tls(
+        &self,
+        settings: Option<TlsSettings>,
+    ) -> Result<Vec<TlsProblem>, Vec<TlsProblem>> {
+        self.shared.tls.set(settings, self.clock().now())
+    }
+
     /// The server's own figures, as `/metrics` shows them.
     pub fn metrics(&self) -> Vec<MetricFamily> {
-        self.shared.metrics.families()
+        let mut families = self.shared.metrics.families();
+        families.extend(self.shared.tls.family());
+        families
+    }
+
+    /// How well the server's own parts are: `tls`, if connections are encrypted.
+    pub fn health(&self) -> Vec<ComponentHealth> {
+        let tls = self.shared.tls.health(self.clock().now());
+        tls.into_iter().collect()
+    }
+
+    pub(crate) fn tls(&self) -> &Tls {
+        &self.shared.tls
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.shared.access
     }
 
     pub(crate) fn ports(&self) -> &Ports {
@@ -130,6 +197,18 @@ impl Server {
 
     pub(crate) fn external_url(&self) -> Arc<ExternalUrl> {
         self.shared.external_url.load_full()
+    }
+
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.shared.rates
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> arc_swap::Guard<Arc<TrustedProxies>> {
+        self.shared.trusted_proxies.load()
+    }
+
+    pub(crate) fn cors_origins(&self) -> arc_swap::Guard<Arc<Vec<WebOrigin>>> {
+        self.shared.cors_origins.load()
     }
 
     pub(crate) fn own(&self) -> &Metrics {

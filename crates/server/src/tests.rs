@@ -5,12 +5,16 @@ mod admin;
 mod exposition;
 mod federate;
 mod feed;
+mod front;
 mod guard;
 mod health;
 mod ingest;
 mod labels;
+mod limits;
+mod login;
 mod monitors;
 mod notifications;
+mod openapi;
 mod pages;
 mod query;
 mod read;
@@ -19,6 +23,8 @@ mod rules;
 mod socket;
 mod store;
 mod syntax;
+mod table;
+mod tls;
 mod write;
 
 use std::sync::{Arc, Mutex};
@@ -29,12 +35,13 @@ use model::{
     Alert, ComponentHealth, HealthState, HostSummary, Labels, MetricFamily, MetricKind,
     NotificationRecord, SampleBatch, SampleSink as _, Timestamp,
 };
-use testkit::SimulatedClock;
+use testkit::{MemoryAccess, SimulatedClock};
 use tower::ServiceExt as _;
 use uptime::Transition;
 
 use crate::{
-    Build, Config, Feed, Ports, RuleGroup, RunningQueries, Server, Status, WatchedMonitor,
+    AccessSettings, Build, Config, Feed, Ports, Provider, RateLimits, RuleGroup, RunningQueries,
+    Server, Status, WatchedMonitor,
 };
 use store::Store;
 
@@ -46,6 +53,7 @@ struct Bench {
     server: Server,
     store: Arc<Store>,
     clock: Arc<SimulatedClock>,
+    accounts: MemoryAccess,
     behind: Arc<Mutex<Behind>>,
 }
 
@@ -78,7 +86,30 @@ impl Bench {
         Self::with(Config::default())
     }
 
+    /// One whose access control is off.
     fn with(config: Config) -> Self {
+        Self::asking(Config {
+            access: AccessSettings::off(),
+            ..config
+        })
+    }
+
+    /// One that asks who it is, if the configuration says so.
+    fn asking(config: Config) -> Self {
+        Self::by_provider(config, None)
+    }
+
+    /// The audit log, the oldest first, as `who action object`.
+    fn audited(&self) -> Vec<String> {
+        let entries = self.accounts.audit_log().into_iter();
+        entries
+            .map(|entry| format!("{} {} {}", entry.who, entry.action, entry.object))
+            .collect()
+    }
+
+    /// One that asks who it is, and can ask an OpenID provider.
+    fn by_provider(config: Config, provider: Option<Provider>) -> Self {
+        let accounts = MemoryAccess::new();
         let store = Arc::new(Store::new());
         let clock = Arc::new(SimulatedClock::new(Timestamp::from_millis(NOW)));
         let behind = Arc::new(Mutex::new(Behind {
@@ -103,6 +134,8 @@ impl Bench {
             storage: store.clone(),
             feed: Feed::new(config.feed.clone()),
             queries: RunningQueries::new(clock.clone()),
+            access: Arc::new(accounts.clone()),
+            provider,
             clock: clock.clone(),
             families: Arc::new(|| {
                 let mut load =
@@ -146,10 +179,17 @@ impl Bench {
             revision: "abc".to_owned(),
             ..Build::default()
         };
+        let server = Server::new(ports, build, config);
+        // All of a test comes from one address, or from none.
+        server.set_rate_limits(RateLimits {
+            login: None,
+            ..RateLimits::default()
+        });
         Self {
-            server: Server::new(ports, build, config),
+            server,
             store,
             clock,
+            accounts,
             behind,
         }
     }

@@ -1,6 +1,7 @@
 // The one WebSocket of a page. Those who ask for the same share a subscription; when the connection is lost it is tried
 // again, and everything is subscribed anew. Whoever is subscribed fetches by HTTP what came before, the first time, too.
 
+import { ApiError, fetchJson } from '../api/api';
 import { delay } from './backoff';
 import type { Listener, Request } from './messages';
 
@@ -102,8 +103,20 @@ class Socket {
     clearTimeout(this.#silence);
     this.#silence = undefined;
     this.state = 'lost';
-    this.#retry = setTimeout(() => this.#connect(), delay(this.#attempt, Math.random()));
+    this.#retry = setTimeout(() => void this.#again(), delay(this.#attempt, Math.random()));
     this.#attempt += 1;
+  }
+
+  /** A browser does not tell why a connection was refused; so it is asked first whether we may have one. */
+  async #again(): Promise<void> {
+    try {
+      // Who is logged out is led to the login page, and this never ends.
+      await fetchJson('auth/me');
+    } catch (error) {
+      const status = error instanceof ApiError && error.status;
+      if (status === 401 || status === 403) return;
+    }
+    if (this.state === 'lost' && !this.#socket) this.#connect();
   }
 
   #ping(): void {

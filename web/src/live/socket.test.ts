@@ -43,11 +43,22 @@ function listener() {
 
 const last = () => FakeSocket.made.at(-1)!;
 
+const assign = vi.fn();
+
+/** What `auth/me` answers before a connection is tried again; 0 is a server that is not there. */
+let status = 200;
+
 beforeEach(() => {
   FakeSocket.made = [];
+  status = 200;
+  assign.mockClear();
+  vi.stubGlobal('fetch', async () => {
+    if (status === 0) throw new TypeError('no route to host');
+    return new Response('{}', { status });
+  });
   vi.useFakeTimers();
   vi.stubGlobal('WebSocket', FakeSocket);
-  vi.stubGlobal('location', { href: 'http://127.0.0.1:9595/below/alerts?x=1#y' });
+  vi.stubGlobal('location', { href: 'http://127.0.0.1:9595/below/alerts?x=1#y', pathname: '/below/alerts', search: '?x=1', assign });
   vi.stubGlobal('addEventListener', () => {});
   vi.stubGlobal('document', { hidden: false, addEventListener: () => {} });
   vi.spyOn(Math, 'random').mockReturnValue(1);
@@ -89,7 +100,7 @@ test('after a loss everything is subscribed anew, and fetched again when it is',
   last().open();
   last().drop();
   expect(socket.state).toBe('lost');
-  vi.advanceTimersByTime(1000);
+  await vi.advanceTimersByTimeAsync(1000);
   expect(FakeSocket.made).toHaveLength(2);
   last().open();
   expect(last().sent).toEqual([{ type: 'subscribe', data: { subscription: 'monitors', name: 'shop', id: '1' } }]);
@@ -127,4 +138,34 @@ test('a refusal reaches the one who asked', async () => {
   last().open();
   last().say({ type: 'error', data: { id: '1', errorType: 'bad_data', error: 'unclosed left parenthesis' } });
   expect(one.refused).toHaveBeenCalledWith('unclosed left parenthesis');
+});
+
+test('who is logged out is led to the login page, and no connection is tried again', async () => {
+  const socket = await start();
+  socket.subscribe({ subscription: 'alerts' }, listener());
+  status = 401;
+  last().drop();
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(assign).toHaveBeenCalledExactlyOnceWith('./login?next=alerts%3Fx%3D1');
+  expect(FakeSocket.made).toHaveLength(1);
+});
+
+test('who may have no live connection does not ask for one again and again', async () => {
+  const socket = await start();
+  socket.subscribe({ subscription: 'alerts' }, listener());
+  status = 403;
+  last().drop();
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(FakeSocket.made).toHaveLength(1);
+  expect(assign).not.toHaveBeenCalled();
+});
+
+test('a server that is away is tried until it is there', async () => {
+  const socket = await start();
+  socket.subscribe({ subscription: 'alerts' }, listener());
+  last().open();
+  status = 0;
+  last().drop();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(FakeSocket.made).toHaveLength(2);
 });

@@ -17,11 +17,13 @@ enum Layer {
     /// Only dev-dependencies lead here.
     Testkit,
     Store,
+    /// What the edges share of the network.
+    Outbound,
     Edge,
     Program,
 }
 
-const LAYERS: [(&str, Layer); 16] = [
+const LAYERS: [(&str, Layer); 18] = [
     ("model", Layer::Model),
     ("testkit", Layer::Testkit),
     ("wire", Layer::Pure),
@@ -31,7 +33,9 @@ const LAYERS: [(&str, Layer); 16] = [
     ("rules", Layer::Pure),
     ("alerts", Layer::Pure),
     ("uptime", Layer::Pure),
+    ("access", Layer::Pure),
     ("tsdb", Layer::Store),
+    ("outbound", Layer::Outbound),
     ("collect", Layer::Edge),
     ("notify", Layer::Edge),
     ("catalog", Layer::Edge),

@@ -25,6 +25,7 @@ use tracing::{error, info, warn};
 use super::delivery::{Delivery, Means, Order, Report, Sending};
 use super::journal;
 use super::metrics::AlertingMetrics;
+use super::pruning::Pruning;
 use super::turns::Turning;
 
 use inbox::Input;
@@ -66,11 +67,6 @@ const UNWRITTEN_MAX: usize = 10_000;
 /// Entries that are looked at after a start whether anyone still wants to send them; the rest after the next one.
 const PENDING_MAX: u32 = 1_000;
 
-/// Finished entries of the journal are kept this long and at most in this number.
-const JOURNAL_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
-const JOURNAL_MAX: u64 = 100_000;
-const PRUNE: Duration = Duration::from_secs(3600);
-
 /// The loop, before it runs.
 pub(crate) struct Router {
     state: State,
@@ -89,7 +85,7 @@ pub(crate) struct Router {
     written_at: Option<Duration>,
     /// When the state became another one than the one that is written.
     changed_at: Option<Duration>,
-    pruned_at: Option<Duration>,
+    pruning: Pruning,
 }
 
 impl Router {
@@ -130,7 +126,7 @@ impl Router {
             revision: None,
             written_at: None,
             changed_at: None,
-            pruned_at: None,
+            pruning: Pruning::default(),
         };
         Ok((router, Inbox(inbox)))
     }
@@ -362,7 +358,8 @@ impl Router {
         for order in orders {
             delivery.send(order);
         }
-        self.prune().await;
+        let Sending { catalog, clock, .. } = &self.sending;
+        self.pruning.go_on(catalog, &**clock).await;
     }
 
     /// Adds to what is to be written: intents, and the state if it must be kept as it is now.
@@ -463,24 +460,6 @@ impl Router {
             state.put_state(KIND, KEY, self.state.snapshot());
         }
         self.sending.catalog.commit(state).await
-    }
-
-    async fn prune(&mut self) {
-        let now = self.sending.clock.monotonic();
-        if self
-            .pruned_at
-            .is_some_and(|at| now.saturating_sub(at) < PRUNE)
-        {
-            return;
-        }
-        self.pruned_at = Some(now);
-        let before = self.sending.clock.now() - JOURNAL_KEPT;
-        match self.sending.catalog.prune(before, JOURNAL_MAX).await {
-            // One call does not remove more than a little, so that nobody waits for it; the next round goes on.
-            Ok(removed) if removed > 0 => self.pruned_at = None,
-            Ok(_) => {}
-            Err(error) => warn!(%error, "old entries of the journal cannot be removed"),
-        }
     }
 
     /// How long until something is due.

@@ -13,6 +13,7 @@ const OTHERS: &[&str] = &[
     "CAMPANILE_CONFIG",
     "CAMPANILE_SERVER",
     "CAMPANILE_TOKEN",
+    "CAMPANILE_TOKEN_FILE",
 ];
 
 const PREFIX: &str = "CAMPANILE_";

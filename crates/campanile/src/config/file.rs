@@ -8,7 +8,7 @@ use std::sync::Arc;
 use document::{Document, Options, Problem, Section, Source, Syntax};
 
 use super::settings::{LATER, ONLY_IN_FILE, SETTINGS, section_and_key};
-use super::{Draft, Environment, Origin, alerting, storage};
+use super::{Draft, Environment, Origin, access, alerting, storage};
 
 /// A larger file is no configuration of ours.
 const BYTES_MAX: usize = 16 << 20;
@@ -88,6 +88,11 @@ fn read_section<'d>(
         && let Some(value) = section.value("selector_retention")
     {
         storage::read_selector_retention(value, draft);
+    }
+    if name == "auth.oidc"
+        && let Some(value) = section.value("roles")
+    {
+        access::read_roles(value, draft);
     }
     let later = LATER.iter().map(|path| section_and_key(path));
     section.unsupported(later.filter(|(of, _)| *of == name).map(|(_, key)| key));

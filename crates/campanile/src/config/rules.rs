@@ -2,49 +2,22 @@
 
 use document::show_size;
 
-use super::{Draft, Reading};
+use super::{Draft, Reading, access};
 
 /// Notes a problem for each pair that does not fit, at the value that should be changed.
 pub(super) fn check(draft: &Draft<'_>) {
     refuse_what_does_not_exist(draft);
-    refuse_an_open_door(draft);
     refuse_contradictions(draft);
+    access::check(draft);
 }
 
 fn refuse_what_does_not_exist(draft: &Draft<'_>) {
-    if draft.auth
-        && let Some(mode) = draft.good("auth.mode")
-    {
-        mode.value
-            .refuse("access control does not exist yet in this version; write off, and listen on 127.0.0.1 only");
-    }
     if draft.role != "all"
         && let Some(role) = draft.good("role")
     {
         role.value.refuse(format!(
             "the role {} is not supported yet; write all, or leave it out",
             draft.role
-        ));
-    }
-}
-
-/// Whoever opens the address to other machines must have said that there is no access control.
-fn refuse_an_open_door(draft: &Draft<'_>) {
-    let auth_is_written = draft
-        .values
-        .get("auth.mode")
-        .is_some_and(|mode| !mode.is_default);
-    let listen = draft.config.listen;
-    if auth_is_written || listen.ip().is_loopback() {
-        return;
-    }
-    if let Some(reading) = draft.good("listen") {
-        reading.value.refuse(format!(
-            "{} can be reached from other machines, and this version has no access control; \
-             listen on 127.0.0.1:{}, or accept that with auth: {{mode: off}} in the file, --auth off, or \
-             CAMPANILE_AUTH=off",
-            reading.value.shown(),
-            listen.port()
         ));
     }
 }
@@ -98,8 +71,16 @@ impl<'d> Draft<'d> {
         }
     }
 
+    /// Notes what is wrong at the first of some settings that someone wrote, if it could be read.
+    pub(super) fn refuse_first_written(&self, paths: &[&str], message: &str) {
+        let readings = paths.iter().filter_map(|path| self.good(path));
+        if let Some(written) = { readings }.find(|reading| !reading.is_default) {
+            written.value.refuse(message);
+        }
+    }
+
     /// The value that counts for a setting, unless it was refused already.
-    fn good(&self, path: &str) -> Option<&Reading<'d>> {
+    pub(super) fn good(&self, path: &str) -> Option<&Reading<'d>> {
         self.values.get(path).filter(|reading| reading.is_good)
     }
 }

@@ -1,19 +1,16 @@
 //! Everything that can be set: key, default, type, where it is put, what it means. The only list of it.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use document::{Amount, Value, show_size};
-use http::Uri;
+use access::Role;
 
-use super::{Acknowledge, Draft, LogFormat, LogLevel, MemoryLimit};
+use super::kind::Kind;
+use super::{Acknowledge, LogFormat, LogLevel};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const PIB: u64 = 1 << 50;
 
@@ -29,41 +26,13 @@ pub(super) struct Setting {
     pub(super) meaning: &'static str,
 }
 
-/// What a setting takes, and where it is put.
-pub(super) enum Kind {
-    Address(fn(&mut Draft<'_>, SocketAddr)),
-    Boolean(fn(&mut Draft<'_>, bool)),
-    /// Words, each with what it does.
-    Choice(&'static [(&'static str, Choose)]),
-    Duration(Duration, Duration, fn(&mut Draft<'_>, Duration)),
-    Integer(u32, u64, fn(&mut Draft<'_>, u64)),
-    /// The name of a label.
-    LabelName(fn(&mut Draft<'_>, String)),
-    Memory(fn(&mut Draft<'_>, MemoryLimit)),
-    Path(fn(&mut Draft<'_>, PathBuf)),
-    /// An address of web pages; empty if it is not given.
-    Url(fn(&mut Draft<'_>, String)),
-    /// A share of something, or none.
-    Share(fn(&mut Draft<'_>, Option<u8>)),
-    Size(u64, u64, fn(&mut Draft<'_>, u64)),
-    /// `on` or `off`.
-    Switch(fn(&mut Draft<'_>, bool)),
-}
-
-/// Does what one word of a [`Kind::Choice`] says.
-type Choose = fn(&mut Draft<'_>);
-
-/// The least and most memory that can be given in bytes.
-const MEMORY: (u64, u64) = (64 * MIB, 1024 * 1024 * GIB);
-
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         path: "listen",
         default: "127.0.0.1:9595",
         kind: Kind::Address(|draft, address| draft.config.listen = address),
         flag: Some("--listen"),
-        meaning: "The address and port of the web pages and all HTTP APIs. An address that other machines reach \
-                  needs `auth.mode` written out.",
+        meaning: "The address and port of the web pages and all HTTP APIs.",
     },
     Setting {
         path: "external_url",
@@ -74,11 +43,66 @@ pub(super) const SETTINGS: &[Setting] = &[
                   to the listen address.",
     },
     Setting {
+        path: "trusted_proxies",
+        default: "",
+        kind: Kind::Networks(|draft, networks| draft.config.trusted_proxies = networks),
+        flag: None,
+        meaning: "The proxies before this server, as in `[10.0.0.0/8]`: only what they say of the client is believed.",
+    },
+    Setting {
+        path: "trusted_proxies_header",
+        default: "x-forwarded",
+        kind: Kind::Choice(&[
+            ("x-forwarded", |draft| {
+                draft.config.is_forwarded_standard = false;
+            }),
+            ("forwarded", |draft| {
+                draft.config.is_forwarded_standard = true;
+            }),
+        ]),
+        flag: None,
+        meaning: "Where these proxies say it: in `X-Forwarded-For`, `-Proto` and `-Host`, or in `Forwarded` (RFC 7239). The other is not \
+                  read, since a proxy passes on what a client has written there.",
+    },
+    Setting {
+        path: "outbound.allow",
+        default: "",
+        kind: Kind::Networks(|draft, networks| draft.config.outbound_allow = networks),
+        flag: None,
+        meaning: "Networks that are not public, as in `[10.0.0.0/8]`, to which a check may follow the redirect of a public host. What \
+                  `monitors` and `receivers` name themselves may be anywhere.",
+    },
+    Setting {
+        path: "shutdown_delay",
+        default: "0s",
+        kind: Kind::Duration(Duration::ZERO, HOUR, |draft, delay| {
+            draft.config.shutdown_delay = delay;
+        }),
+        flag: None,
+        meaning: "How long requests are still taken after SIGTERM, while readiness says no already; in Kubernetes 5s, so that nobody \
+                  is sent here any more when the door closes.",
+    },
+    Setting {
         path: "data_dir",
         default: "./data",
         kind: Kind::Path(|draft, path| draft.config.data_dir = path),
         flag: Some("--data-dir"),
         meaning: "The directory that holds everything that is kept.",
+    },
+    Setting {
+        path: "database_url",
+        default: "",
+        kind: Kind::Secret(|draft, url| draft.config.database_url = url),
+        flag: None,
+        meaning: "The PostgreSQL database that holds users, tokens, the journal of notifications and the states of monitors; without it they \
+                  lie in `data_dir`.",
+    },
+    Setting {
+        path: "database_url_file",
+        default: "",
+        kind: Kind::File(|draft, file| draft.secret_files.database_url = file),
+        flag: None,
+        meaning: "A file that holds `database_url`.",
     },
     Setting {
         path: "role",
@@ -118,10 +142,146 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "auth.mode",
-        default: "off",
-        kind: Kind::Switch(|draft, on| draft.auth = on),
+        default: "on",
+        kind: Kind::Switch(|draft, on| draft.config.access.is_on = on),
         flag: Some("--auth"),
-        meaning: "Access control. It does not exist yet in this version: only `off` is accepted.",
+        meaning: "Whether everybody must say who they are ([access](access.md)). With `off` everybody who reaches the listen address \
+                  may do everything.",
+    },
+    Setting {
+        path: "auth.anonymous",
+        default: "none",
+        kind: Kind::Choice(&[
+            ("none", |draft| draft.config.access.anonymous = None),
+            ("viewer", |draft| {
+                draft.config.access.anonymous = Some(Role::Viewer)
+            }),
+        ]),
+        flag: None,
+        meaning: "What those may do who do not say who they are: nothing, or see everything that is no secret.",
+    },
+    Setting {
+        path: "auth.metrics",
+        default: "protected",
+        kind: Kind::Choice(&[
+            ("protected", |draft| {
+                draft.config.access.open_metrics = false
+            }),
+            ("open", |draft| draft.config.access.open_metrics = true),
+        ]),
+        flag: None,
+        meaning: "Whether `/metrics` is read without credentials.",
+    },
+    Setting {
+        path: "auth.cors_origins",
+        default: "",
+        kind: Kind::Origins(|draft, origins| draft.config.access.cors_origins = origins),
+        flag: None,
+        meaning: "The web pages of others whose scripts may ask this server from a browser, as in `[https://grafana.example.org]`.",
+    },
+    Setting {
+        path: "auth.jwt_secret",
+        default: "",
+        kind: Kind::Secret(|draft, secret| draft.config.access.jwt_secret = secret),
+        flag: None,
+        meaning: "What signs access tokens, at least 32 characters. Without it a key is made at the first start and kept with the users.",
+    },
+    Setting {
+        path: "auth.jwt_secret_file",
+        default: "",
+        kind: Kind::File(|draft, file| draft.secret_files.jwt_secret = file),
+        flag: None,
+        meaning: "A file that holds `auth.jwt_secret`.",
+    },
+    Setting {
+        path: "auth.oidc.issuer",
+        default: "",
+        kind: Kind::Url(|draft, url| draft.config.access.oidc.issuer = url),
+        flag: None,
+        meaning: "The OpenID provider with which people may log in, as its URL; needs `external_url`, to which the provider sends them back.",
+    },
+    Setting {
+        path: "auth.oidc.client_id",
+        default: "",
+        kind: Kind::Text(|draft, id| draft.config.access.oidc.client_id = id),
+        flag: None,
+        meaning: "The name under which the provider knows this server.",
+    },
+    Setting {
+        path: "auth.oidc.client_secret",
+        default: "",
+        kind: Kind::Secret(|draft, secret| draft.config.access.oidc.client_secret = secret),
+        flag: None,
+        meaning: "What the provider gave to this server; may be left out where it gives none.",
+    },
+    Setting {
+        path: "auth.oidc.client_secret_file",
+        default: "",
+        kind: Kind::File(|draft, file| draft.secret_files.client_secret = file),
+        flag: None,
+        meaning: "A file that holds `auth.oidc.client_secret`.",
+    },
+    Setting {
+        path: "auth.oidc.name",
+        default: "OpenID",
+        kind: Kind::Text(|draft, name| draft.config.access.oidc.name = name),
+        flag: None,
+        meaning: "How the login page calls the provider.",
+    },
+    Setting {
+        path: "auth.oidc.scopes",
+        default: "openid, profile, email",
+        kind: Kind::Words(|draft, scopes| draft.config.access.oidc.scopes = scopes),
+        flag: None,
+        meaning: "What the provider is asked for.",
+    },
+    Setting {
+        path: "auth.oidc.role_claim",
+        default: "",
+        kind: Kind::Text(|draft, claim| draft.config.access.oidc.role_claim = claim),
+        flag: None,
+        meaning: "The claim that says what somebody may do, such as `groups`; `auth.oidc.roles` gives each of its values a role, as in \
+                  `{operators: editor}`.",
+    },
+    Setting {
+        path: "auth.oidc.default_role",
+        default: "none",
+        kind: Kind::Choice(&[
+            ("none", |draft| draft.config.access.oidc.default_role = None),
+            ("viewer", |draft| {
+                draft.config.access.oidc.default_role = Some(Role::Viewer)
+            }),
+            ("editor", |draft| {
+                draft.config.access.oidc.default_role = Some(Role::Editor)
+            }),
+            ("admin", |draft| {
+                draft.config.access.oidc.default_role = Some(Role::Admin)
+            }),
+        ]),
+        flag: None,
+        meaning: "The role of whoever comes from the provider without a value in `auth.oidc.roles`; with `none` they are kept out.",
+    },
+    Setting {
+        path: "tls.cert_file",
+        default: "",
+        kind: Kind::File(|draft, file| draft.config.tls.cert_file = file),
+        flag: None,
+        meaning: "The certificate, with those between it and its root, in PEM; with it connections are encrypted. A changed file is \
+                  read within seconds.",
+    },
+    Setting {
+        path: "tls.key_file",
+        default: "",
+        kind: Kind::File(|draft, file| draft.config.tls.key_file = file),
+        flag: None,
+        meaning: "The key that belongs to the certificate, in PEM.",
+    },
+    Setting {
+        path: "tls.client_ca_file",
+        default: "",
+        kind: Kind::File(|draft, file| draft.config.tls.client_ca_file = file),
+        flag: None,
+        meaning: "Certificates of those whose signature every client must show on a certificate of its own.",
     },
     Setting {
         path: "limits.memory",
@@ -213,6 +373,28 @@ pub(super) const SETTINGS: &[Setting] = &[
         }),
         flag: None,
         meaning: "The largest body of a request after it is decompressed; not less than `limits.request_body`.",
+    },
+    Setting {
+        path: "limits.login_rate",
+        // A person mistypes a few times; who tries passwords out needs millions.
+        default: "10/m",
+        kind: Kind::Rate(|draft, rate| draft.config.limits.rates.login = rate),
+        flag: None,
+        meaning: "How often one address may try to log in; more is answered with 429. Failed logins slow an account down besides.",
+    },
+    Setting {
+        path: "limits.ingest_rate",
+        default: "0",
+        kind: Kind::Rate(|draft, rate| draft.config.limits.rates.ingest = rate),
+        flag: None,
+        meaning: "How many requests with samples each token, user or address may send; 0 is no limit.",
+    },
+    Setting {
+        path: "limits.query_rate",
+        default: "0",
+        kind: Kind::Rate(|draft, rate| draft.config.limits.rates.query = rate),
+        flag: None,
+        meaning: "How many queries each token, user or address may send; 0 is no limit.",
     },
     Setting {
         path: "limits.concurrent_queries",
@@ -400,21 +582,17 @@ pub(super) const ONLY_IN_FILE: &[&str] = &[
     "alerting",
     "alertmanager_config",
     "storage.selector_retention",
+    "auth.oidc.roles",
 ];
 
 /// Keys and sections that have their name already and come with later versions.
 pub(super) const LATER: &[&str] = &[
-    "trusted_proxies",
-    "tls",
     "prometheus_config",
     "scrape",
     "remote_write",
-    "database_url",
     "otlp_grpc_listen",
     "graphite_listen",
     "statsd_listen",
-    "auth.anonymous",
-    "auth.jwt_secret_file",
 ];
 
 impl Setting {
@@ -443,131 +621,4 @@ pub(super) fn section_and_key(path: &'static str) -> (&'static str, &'static str
 /// The environment variable of a key: `CAMPANILE_HOST_INTERVAL` for `host.interval`.
 pub(super) fn variable(path: &str) -> String {
     format!("CAMPANILE_{}", path.replace('.', "_").to_uppercase())
-}
-
-impl Kind {
-    /// Puts a value where it belongs; gives nothing if the value was refused.
-    pub(super) fn read(
-        &self,
-        value: Value<'_>,
-        directory: &Path,
-        draft: &mut Draft<'_>,
-    ) -> Option<()> {
-        match self {
-            Self::Address(put) => put(draft, value.socket_address()?),
-            Self::Boolean(put) => put(draft, value.boolean()?),
-            Self::Choice(choices) => {
-                let words: Vec<&'static str> = choices.iter().map(|(word, _)| *word).collect();
-                let chosen = value.choice(&words)?;
-                let (_, put) = choices.iter().find(|(word, _)| *word == chosen)?;
-                put(draft);
-            }
-            Self::Duration(least, most, put) => put(draft, value.duration_within(*least..=*most)?),
-            Self::Integer(least, most, put) => {
-                let most = i64::try_from(*most).unwrap_or(i64::MAX);
-                let number = value.integer(i64::from(*least)..=most)?;
-                put(draft, number.unsigned_abs());
-            }
-            Self::LabelName(put) => put(draft, label_name(value)?),
-            Self::Memory(put) => {
-                let limit = match value.amount(MEMORY.0..=MEMORY.1)? {
-                    Amount::Percent(share) => MemoryLimit::Share(share),
-                    Amount::Bytes(size) => MemoryLimit::Bytes(size),
-                };
-                put(draft, limit);
-            }
-            Self::Path(put) => put(draft, value.file_path(directory)?),
-            Self::Share(put) => put(draft, share(value)?),
-            Self::Url(put) => put(draft, url(value)?),
-            Self::Size(least, most, put) => put(draft, value.size(*least..=*most)?),
-            Self::Switch(put) => put(draft, value.switch()?),
-        }
-        Some(())
-    }
-
-    /// The type in words, for the reference.
-    pub(super) fn description(&self) -> String {
-        let duration = |duration: &Duration| model::duration::format(*duration).to_string();
-        match self {
-            Self::Address(_) => "IP address and port".to_owned(),
-            Self::Boolean(_) => "`true` or `false`".to_owned(),
-            Self::Choice(choices) => {
-                let words: Vec<_> = choices
-                    .iter()
-                    .map(|(word, _)| format!("`{word}`"))
-                    .collect();
-                words.join(", ")
-            }
-            Self::Duration(least, most, _) => {
-                format!("duration, `{}` to `{}`", duration(least), duration(most))
-            }
-            Self::Integer(least, most, _) => format!("whole number, {least} to {most}"),
-            Self::LabelName(_) => "name of a label".to_owned(),
-            Self::Memory(_) => format!(
-                "share, `1%` to `100%`, or size, `{}` to `{}`",
-                show_size(MEMORY.0),
-                show_size(MEMORY.1)
-            ),
-            Self::Path(_) => "path".to_owned(),
-            Self::Share(_) => "share, `1%` to `100%`, or `0`".to_owned(),
-            Self::Url(_) => "URL".to_owned(),
-            Self::Size(least, most, _) => {
-                format!("size, `{}` to `{}`", show_size(*least), show_size(*most))
-            }
-            Self::Switch(_) => "`on`, `off`".to_owned(),
-        }
-    }
-}
-
-fn label_name(value: Value<'_>) -> Option<String> {
-    let name = value.clone().text()?;
-    if name.is_empty() {
-        value.refuse("the name of a label is needed here, such as job");
-        return None;
-    }
-    Some(name.to_owned())
-}
-
-/// Reads a share; 0 is none.
-fn share(value: Value<'_>) -> Option<Option<u8>> {
-    let text = value.clone().text()?;
-    if text == "0" {
-        return Some(None);
-    }
-    if !text.ends_with('%') {
-        let shown = value.shown();
-        value.refuse(format!(
-            "{shown} is no share: write it as in 80%, or 0 for no limit"
-        ));
-        return None;
-    }
-    match value.amount(0..=0)? {
-        Amount::Percent(share) => Some(Some(share)),
-        Amount::Bytes(_) => None,
-    }
-}
-
-/// Reads an address of web pages, without a slash at its end.
-fn url(value: Value<'_>) -> Option<String> {
-    let text = value.clone().text()?;
-    if text.is_empty() {
-        return Some(String::new());
-    }
-    let url = text.parse::<Uri>().ok().filter(|url| {
-        let is_web = matches!(url.scheme_str(), Some("http" | "https"));
-        let has_login = url
-            .authority()
-            .is_some_and(|host| host.as_str().contains('@'));
-        is_web
-            && url.host().is_some_and(|host| !host.is_empty())
-            && url.query().is_none()
-            && !has_login
-    });
-    if url.is_none() {
-        let shown = value.shown();
-        value.refuse(format!(
-            "{shown} is no address of web pages; write it as in https://watch.example.org/path, without login and query"
-        ));
-    }
-    url.map(|_| text.trim_end_matches('/').to_owned())
 }

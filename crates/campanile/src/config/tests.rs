@@ -116,9 +116,23 @@ fn yaml_and_json_say_the_same_and_set_every_key() {
     assert_eq!(config, good("everything.good.json"));
     assert_eq!(config.listen, "127.0.0.1:9000".parse().unwrap());
     assert_eq!(config.data_dir, testdata().join("data"));
+    assert!(config.is_forwarded_standard);
+    assert_eq!(config.outbound_allow, ["192.168.7.0/24".parse().unwrap()]);
     assert_eq!(config.limits.memory, MemoryLimit::Bytes(2 << 30));
     assert_eq!(config.limits.request_body, 4 << 20);
     assert_eq!(config.limits.cardinality_label, "tenant");
+    let url = config.database_url.as_ref().map(Secret::reveal);
+    assert_eq!(
+        url,
+        Some("postgres://campanile:hunter2@db.example.org/campanile")
+    );
+    let oidc = &config.access.oidc;
+    assert_eq!(
+        oidc.client_secret.as_ref().map(Secret::reveal),
+        Some("hunter2")
+    );
+    assert_eq!(oidc.roles["keepers"], ::access::Role::Admin);
+    assert_eq!(config.limits.rates.query.unwrap().to_string(), "1000/h");
     assert_eq!(config.storage.retention_size, 50 << 30);
     assert_eq!(config.storage.retention_disk, Some(80));
     let kept = &config.storage.selector_retention;
@@ -130,7 +144,12 @@ fn yaml_and_json_say_the_same_and_set_every_key() {
     let text = fs::read_to_string(testdata().join("everything.good.yml")).unwrap();
     for setting in SETTINGS {
         let (_, key) = setting.section_and_key();
-        assert!(text.contains(&format!("{key}:")), "{key}");
+        // A secret is given itself or by a file, and never in both ways.
+        let stem = key.trim_end_matches("_file");
+        let is_set = [format!("{stem}:"), format!("{stem}_file:")]
+            .iter()
+            .any(|key| text.contains(key));
+        assert!(is_set, "{key}");
     }
 }
 
@@ -140,6 +159,7 @@ fn defaults_are_those_of_the_design() {
     assert_eq!(config.listen, "127.0.0.1:9595".parse().unwrap());
     assert_eq!(config.data_dir, Path::new("./data"));
     assert_eq!(config.limits.memory, MemoryLimit::Share(60));
+    assert_eq!(config.limits.rates, server::RateLimits::default());
     assert_eq!(config.host.interval, Duration::from_secs(5));
     assert_eq!(
         config.storage.retention,
@@ -210,18 +230,130 @@ fn a_variable_may_name_the_file() {
 }
 
 #[test]
-fn an_open_address_is_accepted_once_auth_off_is_written_anywhere() {
-    let file = testdata().join("open_listen.bad.yml");
+fn access_control_is_on_unless_off_is_written_anywhere() {
+    let file = testdata().join("open_listen_on.good.yml");
+    let is_on = |overrides: &Overrides, environment: &Environment| {
+        let config = load(Some(&file), overrides, environment).unwrap();
+        config.access.is_on
+    };
     let flag = Overrides {
         auth: Some("off".to_owned()),
         ..Overrides::default()
     };
-    assert!(load(Some(&file), &flag, &Environment::default()).is_ok());
+    assert!(is_on(&Overrides::default(), &Environment::default()));
+    assert!(!is_on(&flag, &Environment::default()));
     for variable in ["CAMPANILE_AUTH", "CAMPANILE_AUTH_MODE"] {
         let environment: Environment = [(variable, "off")].into_iter().collect();
-        assert!(load(Some(&file), &Overrides::default(), &environment).is_ok());
+        assert!(!is_on(&Overrides::default(), &environment));
     }
-    assert!(load(Some(&file), &Overrides::default(), &Environment::default()).is_err());
+    assert!(!good("open_listen.good.yml").access.is_on);
+}
+
+#[test]
+fn variables_give_lists_with_commas() {
+    let environment: Environment = [
+        ("CAMPANILE_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+        ("CAMPANILE_AUTH_CORS_ORIGINS", "https://a.example.org"),
+    ]
+    .into_iter()
+    .collect();
+    let config = load(None, &Overrides::default(), &environment).unwrap();
+    let proxies = config.trusted_proxies.iter().map(Network::to_string);
+    assert_eq!(proxies.collect::<Vec<_>>(), ["10.0.0.0/8", "::1/128"]);
+    assert_eq!(
+        config.access.cors_origins,
+        ["https://a.example.org".parse().unwrap()]
+    );
+    assert_eq!(config.shown.settings["trusted_proxies"], "10.0.0.0/8, ::1");
+}
+
+/// Whatever holds a secret is a setting of that kind, or one of the keys below; each is given by the file and by its
+/// variable, and none of them shows anywhere.
+#[test]
+fn no_secret_is_shown_whichever_way_it_was_given() {
+    let secret = "0123456789-hunter2-0123456789-hunter2";
+    let url = format!("postgres://me:{secret}@db.example.org/{secret}");
+    let settings = SETTINGS
+        .iter()
+        .filter(|setting| matches!(setting.kind, kind::Kind::Secret(_)));
+    let settings: Vec<&Setting> = settings.collect();
+    assert!(settings.len() >= 3);
+    for setting in &settings {
+        let text = if setting.path == "database_url" {
+            &url
+        } else {
+            secret
+        };
+        let keys: Vec<&str> = setting.path.split('.').collect();
+        let oidc = "issuer: https://id.example.org, client_id: a, default_role: viewer";
+        let line = match keys[..] {
+            [key] => format!("{key}: {text}\n"),
+            [section, key] => format!("{section}: {{{key}: \"{text}\"}}\n"),
+            [section, within, key] => {
+                format!(
+                    "external_url: http://a.example.org\n{section}:\n  {within}: {{{oidc}, {key}: \"{text}\"}}\n"
+                )
+            }
+            _ => panic!("{}", setting.path),
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("campanile.yml");
+        fs::write(&file, &line).unwrap();
+        let config = load(Some(&file), &Overrides::default(), &Environment::default()).unwrap();
+        assert_eq!(config.shown.settings[setting.path], "<secret>");
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(config.shown.file.contains(keys[keys.len() - 1]));
+
+        // With a mistake beside it, and in the wrong place, the line is shown, but not the secret.
+        for wrong in [
+            format!("{line}listn: 1\n"),
+            format!("host:\n  {}: {text}\n", keys[keys.len() - 1]),
+        ] {
+            fs::write(&file, wrong).unwrap();
+            let found = problems(Some(&file), &Overrides::default(), &Environment::default());
+            assert!(!found.contains("hunter2"), "{found}");
+        }
+
+        let variable = setting.variables().next().unwrap();
+        let environment: Environment = [
+            (variable.as_str(), text as &str),
+            ("CAMPANILE_EXTERNAL_URL", "http://a.example.org"),
+            ("CAMPANILE_AUTH_OIDC_ISSUER", "https://id.example.org"),
+            ("CAMPANILE_AUTH_OIDC_CLIENT_ID", "a"),
+            ("CAMPANILE_AUTH_OIDC_DEFAULT_ROLE", "viewer"),
+        ]
+        .into_iter()
+        .collect();
+        let config = load(None, &Overrides::default(), &environment).unwrap();
+        assert_eq!(config.shown.settings[setting.path], "<secret>");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}
+
+/// Every key whose value is a secret, wherever it stands in a file.
+#[test]
+fn no_secret_key_of_any_section_is_shown() {
+    let text = fs::read_to_string(testdata().join("secrets.good.yml")).unwrap();
+    assert!(text.matches("hunter2").count() >= 12, "{text}");
+    let config = load(
+        Some(&testdata().join("secrets.good.yml")),
+        &Overrides::default(),
+        &environment(),
+    )
+    .unwrap_or_else(|problems| panic!("{problems}"));
+    let shown = format!("{:?}", config.shown);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for line in text.lines().filter(|line| line.contains("hunter2")) {
+        let key = line.trim().trim_start_matches("- ");
+        let key = key.split(':').next().unwrap();
+        assert!(config.shown.file.contains(key), "{key}");
+    }
+    let all = format!("{config:?}");
+    assert!(
+        !all.contains("hunter2"),
+        "a secret is shown by Debug: {all}"
+    );
 }
 
 #[test]

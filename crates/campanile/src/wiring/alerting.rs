@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use catalog::Catalog;
-use collect::probe::{self, Prober};
+use collect::probe::Prober;
 use model::{Alert, Clock, ComponentHealth, HealthState, MetricFamily, SampleSink, Timestamp};
 use server::{Feed, RuleGroup, RunningQueries, WatchedMonitor};
 use tokio::sync::{mpsc, oneshot};
@@ -74,7 +74,7 @@ impl Alerting {
         } = reached;
         let metrics = Arc::new(AlertingMetrics::default());
         metrics.turns.begin(clock.monotonic());
-        let prober = Prober::new(probe::Options::default(), clock.clone())
+        let prober = Prober::new(options::checks(config), clock.clone())
             .context("checks of sites cannot be prepared")?;
         let (router, inbox) = Router::load(
             catalog.clone(),
@@ -135,7 +135,7 @@ impl Alerting {
 
     /// Lets what differs between two configurations hold. Blocks while the loops are busy.
     pub(super) fn apply(&self, old: &Config, new: &Config) {
-        let url_differs = old.external_url != new.external_url;
+        let url_differs = old.place(self.address) != new.place(self.address);
         let (before, after) = (&old.alerting, &new.alerting);
         if url_differs || before.routing != after.routing || before.receivers != after.receivers {
             self.metrics.retain(&integrations(new));
@@ -233,7 +233,7 @@ fn whom(config: &Config, address: SocketAddr) -> Whom {
     Whom {
         routing: config.alerting.routing.clone(),
         receivers: config.alerting.receivers.clone(),
-        external_url: external_url(config, address),
+        external_url: config.place(address),
     }
 }
 
@@ -241,16 +241,9 @@ fn settings(config: &Config, address: SocketAddr) -> evaluation::Settings {
     let limits = options::limits(config);
     evaluation::Settings {
         groups: config.alerting.groups.clone(),
-        external_url: external_url(config, address),
+        external_url: config.place(address),
         limits: limits.evaluation,
         query_timeout: limits.query_timeout,
-    }
-}
-
-fn external_url(config: &Config, address: SocketAddr) -> String {
-    match config.external_url.is_empty() {
-        true => format!("http://{address}"),
-        false => config.external_url.clone(),
     }
 }
 

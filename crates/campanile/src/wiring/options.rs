@@ -4,11 +4,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use collect::host;
-use server::Limits;
+use collect::{host, probe};
+use outbound::Allowed;
+use server::{AccessMode, AccessSettings, Hidden, Limits, OidcSettings, TlsSettings};
 use tracing::level_filters::LevelFilter;
 
-use crate::config::{Config, LogLevel, MemoryLimit};
+use crate::config::{Config, LogLevel, MemoryLimit, Secret};
 
 /// What the store may take of the memory: series, samples that are not on disk yet, pages that were read.
 const STORE_SHARE_PERCENT: u64 = 60;
@@ -60,8 +61,20 @@ pub(super) fn host(config: &Config) -> Option<host::Config> {
     })
 }
 
+/// The options of the checks of sites.
+pub(super) fn checks(config: &Config) -> probe::Options {
+    probe::Options {
+        allowed: Allowed::new(config.outbound_allow.clone()),
+        ..probe::Options::default()
+    }
+}
+
 /// The options of the server, for the address on which it really listens.
-pub(super) fn server(config: &Config, address: SocketAddr) -> server::Config {
+pub(super) fn server(
+    config: &Config,
+    address: SocketAddr,
+    first_link: Option<&str>,
+) -> server::Config {
     let hosts = match address.ip().is_loopback() {
         true => server::Config::loopback_hosts(address.ip()),
         false => Vec::new(),
@@ -72,10 +85,51 @@ pub(super) fn server(config: &Config, address: SocketAddr) -> server::Config {
         decompressed_max: size(config.limits.request_body_decompressed),
         request_bodies_total_max: bodies(config),
         hosts,
+        access: access(config, first_link),
+        shutdown_delay: config.shutdown_delay,
         admin_api: config.storage.admin_api,
         limits: limits(config),
         ..server::Config::default()
     }
+}
+
+/// Who may come in, which may change while the program runs; the link is that of the first start.
+pub(super) fn access(config: &Config, first_link: Option<&str>) -> AccessSettings {
+    let access = &config.access;
+    let hidden = |secret: &Secret| Hidden::new(secret.reveal());
+    let oidc = &access.oidc;
+    let oidc = (!oidc.issuer.is_empty()).then(|| OidcSettings {
+        issuer: oidc.issuer.clone(),
+        client_id: oidc.client_id.clone(),
+        client_secret: oidc.client_secret.as_ref().map(hidden),
+        name: oidc.name.clone(),
+        scopes: oidc.scopes.clone(),
+        role_claim: (!oidc.role_claim.is_empty()).then(|| oidc.role_claim.clone()),
+        roles: oidc.roles.clone(),
+        default_role: oidc.default_role,
+    });
+    AccessSettings {
+        mode: match access.is_on {
+            true => AccessMode::On,
+            false => AccessMode::Off,
+        },
+        anonymous: access.anonymous,
+        metrics_open: access.open_metrics,
+        jwt_secret: access.jwt_secret.as_ref().map(hidden),
+        first_link: first_link.map(Hidden::new),
+        oidc,
+        ..AccessSettings::default()
+    }
+}
+
+/// The certificate with which connections are encrypted; none if they are not.
+pub(super) fn tls(config: &Config) -> Option<TlsSettings> {
+    let tls = &config.tls;
+    Some(TlsSettings {
+        cert_file: tls.cert_file.clone()?,
+        key_file: tls.key_file.clone()?,
+        client_ca_file: tls.client_ca_file.clone(),
+    })
 }
 
 /// Bytes of all bodies of requests at once: a part of the memory, but at least one body.
@@ -122,6 +176,9 @@ pub(super) fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
     };
     differs("listen", old.listen == new.listen);
     differs("data_dir", old.data_dir == new.data_dir);
+    differs("database_url", old.database_url == new.database_url);
+    differs("outbound.allow", old.outbound_allow == new.outbound_allow);
+    differs("shutdown_delay", old.shutdown_delay == new.shutdown_delay);
     differs("log.format", old.log.format == new.log.format);
     let (limits, were) = (&new.limits, &old.limits);
     differs("limits.memory", were.memory == limits.memory);

@@ -142,7 +142,15 @@ fn serve_on(disk: &SmallDisk) -> Program {
 }
 
 fn serve_command(directory: &Path) -> Command {
-    let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let mut serve = command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--log-format",
+        "json",
+        "--auth",
+        "off",
+    ]);
     serve.arg("--config").arg(directory.join("campanile.yml"));
     serve.arg("--data-dir").arg(directory.join("data"));
     serve

@@ -56,8 +56,16 @@ impl Town {
         let config = directory.path().join("campanile.yml");
         std::fs::write(&config, configuration(address, &hook)).unwrap();
         let listen = format!("{INSIDE}:9595");
-        let mut serve = command(&["serve", "--listen", &listen, "--log-format", "json"]);
-        serve.args(["--auth", "off", "--config"]).arg(config);
+        let mut serve = command(&[
+            "serve",
+            "--listen",
+            &listen,
+            "--log-format",
+            "json",
+            "--auth",
+            "off",
+        ]);
+        serve.arg("--config").arg(config);
         serve.arg("--data-dir").arg(directory.path().join("data"));
         let mut town = Self {
             site: Some(site),

@@ -1,6 +1,6 @@
 //! Starts the real program on a free port with an empty data directory, and stops it when the test ends.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -22,10 +22,18 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts `campanile serve` on a free port of the loopback address, and waits until it says that it listens.
+    /// Starts `campanile serve` on a free port of the loopback address, where everybody may do everything, and waits until
+    /// it says that it listens.
     pub(crate) fn start(data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
-        serve.arg("--data-dir").arg(data_dir).args(arguments);
+        let mut serve = serve(data_dir);
+        serve.args(["--auth", "off"]).args(arguments);
+        Self::start_as(serve)
+    }
+
+    /// As [`Program::start`], where everybody must say who they are.
+    pub(crate) fn start_guarded(data_dir: &Path, arguments: &[&str]) -> Self {
+        let mut serve = serve(data_dir);
+        serve.args(arguments);
         Self::start_as(serve)
     }
 
@@ -127,6 +135,13 @@ impl Drop for Program {
     }
 }
 
+/// `campanile serve` on a free port of the loopback address, with its log in JSON.
+pub(crate) fn serve(data_dir: &Path) -> Command {
+    let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+    serve.arg("--data-dir").arg(data_dir);
+    serve
+}
+
 /// The program with arguments, in an environment without settings of ours.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
@@ -144,6 +159,19 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 /// Runs the program to its end.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
+}
+
+/// Runs the program to its end with something on its standard input.
+pub(crate) fn run_with_input(arguments: &[&str], input: &str) -> Output {
+    let mut child = command(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may refuse before it reads.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
 }
 
 /// An empty directory that vanishes with the test.
@@ -168,7 +196,7 @@ pub(crate) fn get(url: &str) -> (u16, String) {
     send(reqwest::Method::GET, url, &[], Vec::new())
 }
 
-/// Status and body of a request; status 0 if the server cannot be reached.
+/// Status and body of a request; status 0 and the reason if the server cannot be reached.
 pub(crate) fn send(
     method: reqwest::Method,
     url: &str,
@@ -177,6 +205,55 @@ pub(crate) fn send(
 ) -> (u16, String) {
     let (status, body) = send_for_bytes(method, url, headers, body);
     (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+/// What a server answers, its headers included; redirects are not followed.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// A header that must be there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value
+            .unwrap_or_else(|| panic!("no {name}: {:?}", self.headers))
+            .to_str()
+            .unwrap()
+    }
+}
+
+/// As [`send`], with the headers of the answer, and without following redirects.
+pub(crate) fn send_for_answer(
+    method: reqwest::Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Answer {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    // It may have been set by another test, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    runtime.block_on(async {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let mut request = client.request(method, url).body(body).timeout(PATIENCE);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.text().await.unwrap(),
+        }
+    })
 }
 
 /// As [`send`], for a body that is no text.
@@ -198,8 +275,9 @@ pub(crate) fn send_for_bytes(
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let Ok(response) = request.send().await else {
-            return (0, Vec::new());
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return (0, format!("{error:?}").into_bytes()),
         };
         let status = response.status().as_u16();
         let body = response.bytes().await.unwrap_or_default();

@@ -289,7 +289,15 @@ fn ask(base: &str, name: &str, path: &str, form: &[(&str, String)], end: End) ->
 fn start(data: &Path) -> Program {
     std::fs::write(data.join("campanile.yml"), CONFIG).unwrap();
     std::fs::write(data.join("rules.yml"), RULES).unwrap();
-    let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let mut serve = command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--log-format",
+        "json",
+        "--auth",
+        "off",
+    ]);
     serve.arg("--data-dir").arg(data.join("data"));
     serve.arg("--config").arg(data.join("campanile.yml"));
     Program::start_as(serve)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::Timestamp;
 use rules::{Environment, Group};
 use serde_json::Value;
-use server::{Build, Config, Ports, RuleGroup, Server};
+use server::{AccessSettings, Build, Config, Ports, RuleGroup, Server};
 use testkit::{MemoryStore, SimulatedClock};
 use tokio_util::sync::CancellationToken;
 
@@ -102,6 +102,8 @@ impl OurServer {
             feed: server::Feed::default(),
             queries: server::RunningQueries::new(clock.clone()),
             clock,
+            access: Arc::new(testkit::MemoryAccess::default()),
+            provider: None,
             families: Arc::new(Vec::new),
             host: Arc::new(|| None),
             rules: Arc::new(move || groups.clone()),
@@ -114,7 +116,11 @@ impl OurServer {
             reload: Arc::new(|| Ok(())),
             ready: Arc::new(|| Ok(())),
         };
-        let server = Server::new(ports, Build::default(), Config::default());
+        let config = Config {
+            access: AccessSettings::off(),
+            ..Config::default()
+        };
+        let server = Server::new(ports, Build::default(), config);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -60,7 +60,15 @@ impl Systemd {
 
 /// The program as systemd would start it.
 fn start(data: &Path, socket: &str, watchdog: Option<Duration>, arguments: &[&str]) -> Program {
-    let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let mut serve = command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--log-format",
+        "json",
+        "--auth",
+        "off",
+    ]);
     serve.arg("--data-dir").arg(data).args(arguments);
     serve.env("NOTIFY_SOCKET", socket);
     if let Some(watchdog) = watchdog {
@@ -170,7 +178,15 @@ fn nobody_is_told_anything_who_did_not_ask() {
     drop(program);
 
     // Without a socket: nothing.
-    let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let mut serve = command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--log-format",
+        "json",
+        "--auth",
+        "off",
+    ]);
     serve
         .arg("--data-dir")
         .arg(data.path())

@@ -30,7 +30,7 @@ const PAGES: [(&str, &str); 6] = [
     ),
 ];
 
-const LOOKS: [Look; 3] = [Look::LIGHT, Look::DARK, Look::PHONE];
+pub(crate) const LOOKS: [Look; 3] = [Look::LIGHT, Look::DARK, Look::PHONE];
 
 /// What tests ask each page for: the text of its main part, the row of a monitor, the editor of an expression.
 const HELPERS: &str = r#"
@@ -39,12 +39,14 @@ const HELPERS: &str = r#"
         .find((row) => row.querySelector('a')?.textContent === name);
     var editor = () => [...document.querySelectorAll('main *')]
         .map((element) => element.shadowRoot?.querySelector('.cm-content')).find(Boolean);
-    var button = (name) => [...document.querySelectorAll('main button, main label')]
+    var button = (name) => [...document.querySelectorAll('dialog button'), ...document.querySelectorAll('main button, main label')]
         .find((button) => button.innerText.trim() === name);
+    var field = (label) => [...document.querySelectorAll('main label')]
+        .find((one) => one.innerText.trim() === label)?.control;
 "#;
 
 /// The accessibility checker, installed when the pages are built.
-const AXE: &str = "../../target/web/node_modules/axe-core/axe.min.js";
+pub(crate) const AXE: &str = "../../target/web/node_modules/axe-core/axe.min.js";
 
 /// Sites, a receiver, and a program that watches them.
 struct Town {
@@ -319,7 +321,15 @@ fn a_page_outlives_its_server() {
     let listen = address
         .trim_start_matches("http://")
         .trim_end_matches("/monitors");
-    let mut serve = command(&["serve", "--listen", listen, "--log-format", "json"]);
+    let mut serve = command(&[
+        "serve",
+        "--listen",
+        listen,
+        "--log-format",
+        "json",
+        "--auth",
+        "off",
+    ]);
     serve
         .arg("--config")
         .arg(directory.path().join("campanile.yml"));
@@ -378,7 +388,7 @@ fn visit() -> Option<(Browser, Town, Page)> {
     Some((browser, town, page))
 }
 
-fn page_of(browser: &Browser) -> Page {
+pub(crate) fn page_of(browser: &Browser) -> Page {
     let mut page = browser.page();
     page.call(
         "Page.addScriptToEvaluateOnNewDocument",
@@ -388,7 +398,7 @@ fn page_of(browser: &Browser) -> Page {
 }
 
 /// Serious findings of the accessibility checker: rule and elements.
-fn findings(page: &mut Page, axe: &str) -> Value {
+pub(crate) fn findings(page: &mut Page, axe: &str) -> Value {
     page.evaluate(axe);
     page.evaluate(
         "axe.run(document, {resultTypes: ['violations']}).then((result) => result.violations \
@@ -398,7 +408,7 @@ fn findings(page: &mut Page, axe: &str) -> Value {
 }
 
 /// Where a picture of a page is put, for whoever wants to look.
-fn picture(path: &str, look: Look) -> PathBuf {
+pub(crate) fn picture(path: &str, look: Look) -> PathBuf {
     let name = path.split('?').next().unwrap();
     let name = if name.is_empty() { "overview" } else { name };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");

@@ -2,13 +2,23 @@
 
 use model::{DeliveryState, NotificationQuery, Timestamp};
 
-use super::fixture::{Fixture, at, record, state, transition};
+use super::fixture::{Fixture, at, on_both, record, state, transition};
 use crate::states::STATE_BYTES_MAX;
 use crate::{Catalog, Changes, Error};
 
-#[tokio::test]
-async fn what_was_committed_is_there_after_reopening() {
-    let fixture = Fixture::new();
+on_both! {
+    what_was_committed_is_there_after_reopening
+    of_changes_one_of_which_is_refused_none_happens
+    the_first_outcome_of_a_notification_stays
+    the_journal_is_read_page_by_page_from_the_newest
+    a_transition_is_kept_once_and_another_with_its_number_is_refused
+    all_transitions_come_page_by_page
+    pruning_leaves_what_is_pending_and_what_numbers_count_on_from
+    pruning_takes_a_bounded_number_at_a_time_the_oldest_first
+    what_is_too_large_is_cut_or_refused
+}
+
+async fn what_was_committed_is_there_after_reopening(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut changes = state("alerts", "state", b"\0\xff");
     changes
@@ -39,9 +49,7 @@ async fn what_was_committed_is_there_after_reopening() {
     assert_eq!(transitions, [transition("shop", 1)]);
 }
 
-#[tokio::test]
-async fn of_changes_one_of_which_is_refused_none_happens() {
-    let fixture = Fixture::new();
+async fn of_changes_one_of_which_is_refused_none_happens(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut changes = state("rules", "a", b"1");
     changes
@@ -59,9 +67,7 @@ async fn of_changes_one_of_which_is_refused_none_happens() {
     );
 }
 
-#[tokio::test]
-async fn the_first_outcome_of_a_notification_stays() {
-    let fixture = Fixture::new();
+async fn the_first_outcome_of_a_notification_stays(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut changes = Changes::new();
     changes
@@ -88,9 +94,7 @@ async fn the_first_outcome_of_a_notification_stays() {
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
 }
 
-#[tokio::test]
-async fn the_journal_is_read_page_by_page_from_the_newest() {
-    let fixture = Fixture::new();
+async fn the_journal_is_read_page_by_page_from_the_newest(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut changes = Changes::new();
     for id in 1..=10 {
@@ -122,9 +126,7 @@ async fn the_journal_is_read_page_by_page_from_the_newest() {
     }
 }
 
-#[tokio::test]
-async fn a_transition_is_kept_once_and_another_with_its_number_is_refused() {
-    let fixture = Fixture::new();
+async fn a_transition_is_kept_once_and_another_with_its_number_is_refused(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut changes = Changes::new();
     for number in 1..=3 {
@@ -159,9 +161,7 @@ async fn a_transition_is_kept_once_and_another_with_its_number_is_refused() {
     assert_eq!(all, [other]);
 }
 
-#[tokio::test]
-async fn all_transitions_come_page_by_page() {
-    let fixture = Fixture::new();
+async fn all_transitions_come_page_by_page(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut changes = Changes::new();
     for number in 1..=5 {
@@ -193,9 +193,7 @@ async fn all_transitions_come_page_by_page() {
     }
 }
 
-#[tokio::test]
-async fn pruning_leaves_what_is_pending_and_what_numbers_count_on_from() {
-    let fixture = Fixture::new();
+async fn pruning_leaves_what_is_pending_and_what_numbers_count_on_from(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut changes = Changes::new();
     for id in 1..=10 {
@@ -227,9 +225,7 @@ async fn pruning_leaves_what_is_pending_and_what_numbers_count_on_from() {
     assert_eq!(catalog.last_notification_id().await.unwrap(), 10);
 }
 
-#[tokio::test]
-async fn pruning_takes_a_bounded_number_at_a_time_the_oldest_first() {
-    let fixture = Fixture::new();
+async fn pruning_takes_a_bounded_number_at_a_time_the_oldest_first(fixture: Fixture) {
     let catalog = fixture.open().await;
     let rows = crate::prune::ROWS_MAX as u64;
     let mut changes = Changes::new();
@@ -246,9 +242,7 @@ async fn pruning_takes_a_bounded_number_at_a_time_the_oldest_first() {
     assert_eq!(catalog.prune(at(0), 10).await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn what_is_too_large_is_cut_or_refused() {
-    let fixture = Fixture::new();
+async fn what_is_too_large_is_cut_or_refused(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut long = record(1);
     long.alerts = vec![long.alerts[0].clone(); 10_000];

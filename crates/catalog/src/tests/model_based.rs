@@ -229,8 +229,7 @@ fn changes_of(operations: &[Operation]) -> Changes {
     changes
 }
 
-async fn run(steps: Vec<Step>) {
-    let fixture = Fixture::new();
+async fn run(fixture: Fixture, steps: Vec<Step>) {
     let mut naive = Naive::default();
     let mut catalog = fixture.open().await;
     // With something in the journal from the start: a commit that speaks of what is not there is refused.
@@ -259,21 +258,36 @@ async fn run(steps: Vec<Step>) {
             }
             Step::Drop => {
                 drop(catalog);
-                catalog = Catalog::open(fixture.directory(), fixture.clock.clone())
-                    .await
-                    .unwrap();
+                catalog = fixture.open_patiently().await;
             }
         }
         naive.assert_equals(&catalog).await;
     }
 }
 
+pub(super) fn block_on(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(work);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn it_does_as_a_naive_catalog(steps in prop::collection::vec(step(), 1..25)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.unwrap().block_on(run(steps));
+    fn on_sqlite_it_does_as_a_naive_catalog(steps in prop::collection::vec(step(), 1..25)) {
+        block_on(run(Fixture::new(), steps));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn on_postgres_it_does_as_a_naive_catalog(steps in prop::collection::vec(step(), 1..25)) {
+        if let Some(fixture) = Fixture::on_postgres() {
+            block_on(run(fixture, steps));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use sqlx::Connection;
 
-use super::fixture::{Fixture, at, record, state, transition};
+use super::fixture::{Fixture, record, state, transition};
 use crate::{Catalog, Changes, Error};
 
 #[tokio::test]
@@ -117,30 +117,6 @@ async fn a_damaged_file_is_refused_whatever_page_is_damaged() {
         fixture.open().await.last_notification_id().await.unwrap(),
         200
     );
-}
-
-#[tokio::test]
-async fn a_file_of_version_1_is_brought_up_to_date() {
-    let fixture = Fixture::new();
-    fixture
-        .execute(include_str!("../../testdata/version-1.sql"))
-        .await;
-    let catalog = fixture.open().await;
-    assert_eq!(
-        catalog.states("monitor").await.unwrap(),
-        [("shop".to_owned(), b"\0\x01\xff".to_vec())]
-    );
-    let entry = catalog.notification(41).await.unwrap().unwrap();
-    assert_eq!(entry.group_labels.get("alertname"), Some("Full"));
-    assert_eq!(entry.alerts.len(), 2);
-    assert_eq!(entry.finished_at, Some(at(1_760_000_002_500)));
-    assert_eq!(catalog.last_notification_id().await.unwrap(), 42);
-    let transitions = catalog
-        .transitions("shop", at(0), at(i64::MAX), 10)
-        .await
-        .unwrap();
-    assert_eq!(transitions.len(), 2);
-    assert_eq!(transitions[0].cause, "connection refused");
 }
 
 #[tokio::test]

@@ -7,8 +7,16 @@ use std::task::Poll;
 use model::{HealthState, MetricFamily};
 use sqlx::Connection;
 
-use super::fixture::{Fixture, at, record, state};
+use super::fixture::{Fixture, at, on_both, record, state};
 use crate::{Catalog, Changes, Error};
+
+on_both! {
+    two_writers_take_turns
+    whoever_goes_away_in_the_middle_leaves_all_or_nothing
+    damage_that_is_found_later_is_named
+    a_mistake_of_the_caller_says_nothing_of_the_catalogs_health
+    a_commit_may_be_a_task_of_its_own
+}
 
 #[tokio::test]
 async fn on_a_full_disk_nothing_happens_and_later_it_works_again() {
@@ -55,12 +63,9 @@ async fn on_a_full_disk_nothing_happens_and_later_it_works_again() {
     assert_eq!(catalog.last_notification_id().await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn two_writers_take_turns() {
-    let fixture = Fixture::new();
-    let one = Catalog::open(fixture.directory(), fixture.clock.clone()).await;
-    let other = Catalog::open(fixture.directory(), fixture.clock.clone()).await;
-    let (one, other) = (one.unwrap(), other.unwrap());
+async fn two_writers_take_turns(fixture: Fixture) {
+    let one = fixture.open_patiently().await;
+    let other = fixture.open_patiently().await;
     let write = async |catalog: &Catalog, from: u64| {
         for id in from..from + 50 {
             let mut changes = Changes::new();
@@ -92,11 +97,8 @@ async fn another_writer_that_does_not_end_is_named_and_waited_for_no_longer() {
     assert_eq!(catalog.health().state, HealthState::Healthy);
 }
 
-#[tokio::test]
-async fn whoever_goes_away_in_the_middle_leaves_all_or_nothing() {
-    let fixture = Fixture::new();
-    let catalog = Catalog::open(fixture.directory(), fixture.clock.clone()).await;
-    let catalog = catalog.unwrap();
+async fn whoever_goes_away_in_the_middle_leaves_all_or_nothing(fixture: Fixture) {
+    let catalog = fixture.open_patiently().await;
     let mut outcomes = [0, 0];
     for patience in 0..120_u8 {
         let mut changes = state("a", "first", &[patience]);
@@ -114,9 +116,7 @@ async fn whoever_goes_away_in_the_middle_leaves_all_or_nothing() {
     assert!(outcomes[0] > 0, "no commit was cut off");
 }
 
-#[tokio::test]
-async fn damage_that_is_found_later_is_named() {
-    let fixture = Fixture::new();
+async fn damage_that_is_found_later_is_named(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut changes = Changes::new();
     changes.intend(record(1)).intend(record(2));
@@ -140,9 +140,7 @@ async fn damage_that_is_found_later_is_named() {
     assert_eq!(catalog.health().state, HealthState::Unhealthy);
 }
 
-#[tokio::test]
-async fn a_mistake_of_the_caller_says_nothing_of_the_catalogs_health() {
-    let fixture = Fixture::new();
+async fn a_mistake_of_the_caller_says_nothing_of_the_catalogs_health(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut changes = Changes::new();
     changes.attempted(1, 1, 0, "timeout");
@@ -170,9 +168,7 @@ async fn its_work_is_counted() {
     assert!(value("campanile_catalog_size_bytes") > 4096.0);
 }
 
-#[tokio::test]
-async fn a_commit_may_be_a_task_of_its_own() {
-    let fixture = Fixture::new();
+async fn a_commit_may_be_a_task_of_its_own(fixture: Fixture) {
     let catalog = fixture.open().await;
     let mut tasks = tokio::task::JoinSet::new();
     let own = catalog.clone();

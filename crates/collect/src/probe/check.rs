@@ -15,6 +15,7 @@ use hyper::client::conn::http1::{self, Connection};
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use model::duration;
+use outbound::Trust;
 use uptime::{Monitor, Outcome};
 
 use super::Prober;
@@ -42,6 +43,8 @@ enum Phase {
 pub(crate) struct Check<'a> {
     prober: &'a Prober,
     pub(crate) monitor: &'a Monitor,
+    /// How far the request goes that is made now.
+    trust: Trust,
     /// On the monotonic clock.
     pub(crate) begin: Duration,
     pub(crate) facts: Facts,
@@ -60,11 +63,12 @@ struct Answer<I: Read + Write + Unpin> {
 }
 
 impl<'a> Check<'a> {
-    pub(crate) fn new(prober: &'a Prober, monitor: &'a Monitor) -> Self {
+    pub(crate) fn new(prober: &'a Prober, monitor: &'a Monitor, trust: Trust) -> Self {
         let begin = prober.clock.monotonic();
         Self {
             prober,
             monitor,
+            trust,
             begin,
             facts: Facts::default(),
             phase: Phase::Resolve,
@@ -136,6 +140,7 @@ impl<'a> Check<'a> {
         self.facts.answer = AnswerFacts::default();
         self.target = Some(hop.target.clone());
         let addresses = self.resolve(&hop.target).await?;
+        let addresses = self.permitted(&hop.target, &addresses)?;
         self.enter(Phase::Connect);
         let stream = match connect(&hop.target, &addresses).await {
             Ok((stream, address)) => {
@@ -186,6 +191,22 @@ impl<'a> Check<'a> {
         let addresses = resolved?;
         self.facts.address = addresses.first().copied();
         Ok(addresses)
+    }
+
+    /// Of a target's addresses those to which this check may go: what is connected to is one of these.
+    fn permitted(&self, target: &Target, addresses: &[IpAddr]) -> Result<Vec<IpAddr>, Fault> {
+        let mut permitted = Vec::new();
+        let mut refused = None;
+        for address in addresses {
+            match self.trust.check(*address, &self.prober.options.allowed) {
+                Ok(()) => permitted.push(*address),
+                Err(why) => refused = Some(why),
+            }
+        }
+        match refused {
+            Some(why) if permitted.is_empty() => Err(Fault::target(format!("{target}: {why}"))),
+            _ => Ok(permitted),
+        }
     }
 
     /// Sends the request and waits for the head of the answer.
@@ -243,7 +264,13 @@ impl<'a> Check<'a> {
                         "more than {most} redirects, the last by {target}"
                     )));
                 }
-                return hop.follow(status, location).map(Some);
+                let next = hop.follow(status, location)?;
+                if next.target.host != hop.target.host
+                    && let Some(from) = self.facts.address
+                {
+                    self.trust = self.trust.after_redirect_from(from);
+                }
+                return Ok(Some(next));
             }
         }
         let check = &self.monitor.check;

@@ -28,6 +28,10 @@ impl<S> Patience<S> {
         }
     }
 
+    pub(super) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// Passes on what a write came to, or says that it took too long.
     fn watch<T>(
         &mut self,

@@ -14,6 +14,7 @@ use super::message;
 use super::request::{Refusal, Request};
 use super::topic::Topic;
 use crate::Server;
+use crate::auth::visitor::Visitor;
 use crate::error::ApiError;
 use crate::metrics::{Direction, InFlight};
 use crate::query_gate::Caller;
@@ -27,6 +28,9 @@ const UNANSWERED_MAX: u32 = 2;
 /// Messages that are no requests of ours, after which a client is told to go.
 const NOT_OURS_MAX: u32 = 10;
 
+/// How often it is looked whether a client's login has run out; that it was ended is known at once.
+const RECHECK: Duration = Duration::from_mins(1);
+
 /// Time for a client to answer a farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -35,6 +39,8 @@ pub(crate) struct Conversation {
     pub(super) server: Server,
     pub(super) socket: WebSocket,
     pub(super) client: Arc<Client>,
+    /// Who it is; they may follow only as long as that holds.
+    pub(super) visitor: Visitor,
     pub(super) place: OwnedSemaphorePermit,
 }
 
@@ -47,6 +53,8 @@ enum End {
     Silent,
     /// The client sends what is not ours.
     Abuse,
+    /// The client's login or token has ended, or what it may do.
+    Unwelcome,
 }
 
 /// What a message of the client has come to.
@@ -67,6 +75,7 @@ impl Conversation {
         let end = tokio::select! {
             biased;
             () = shutdown.cancelled() => End::Shutdown,
+            () = until_unwelcome(&self.server, &self.visitor) => End::Unwelcome,
             end = talk(&self.server, &mut self.socket, &self.client) => end,
         };
         drop(leaving);
@@ -77,6 +86,7 @@ impl Conversation {
                 return;
             }
             End::Shutdown => (close_code::AWAY, "the server stops"),
+            End::Unwelcome => (close_code::POLICY, "your login or token has ended"),
             End::Abuse => (
                 close_code::POLICY,
                 "too many messages that are no requests of the live feed",
@@ -92,6 +102,22 @@ impl Conversation {
             }
         };
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    }
+}
+
+/// Waits until what a client has shown does not hold any more.
+async fn until_unwelcome(server: &Server, visitor: &Visitor) {
+    let mut changes = server.access().changes();
+    let mut turns = interval_at(Instant::now(), RECHECK);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = turns.tick() => {}
+            Ok(()) = changes.changed() => {}
+        }
+        if !visitor.still_holds(server).await {
+            return;
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::client::Conversation;
 use super::groups::Client;
 use super::outbox::Outbox;
+use crate::auth::visitor::Visitor;
 use crate::error::ApiError;
 use crate::{Server, guard};
 
@@ -32,6 +33,7 @@ pub(crate) struct Handover(pub(crate) mpsc::Sender<Conversation>);
 
 pub(crate) async fn upgrade(
     State(server): State<Server>,
+    Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
     handover: Option<Extension<Handover>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -74,6 +76,7 @@ pub(crate) async fn upgrade(
             server,
             socket,
             client,
+            visitor,
             place,
         };
         // It fails only if the connection's task is gone.

@@ -11,13 +11,14 @@ use crate::parameters::Parameters;
 use crate::query_gate::Caller;
 use crate::{QueryKind, RunningQuery, Server, answer, json};
 
-/// Explains an instant query, or a range query if it has a `start`. The query is evaluated for that.
+/// Explains an instant query, or a range query if it has a `start`, an `end` or a `step`. The query is evaluated for that.
 pub(crate) async fn explain(
     State(server): State<Server>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let parameters = Parameters::read(&server, request).await?;
-    let window = match parameters.get("start") {
+    let of_range = ["start", "end", "step"];
+    let window = match of_range.iter().find_map(|name| parameters.get(name)) {
         Some(_) => read_window(&parameters)?,
         None => {
             let time = parameters.time("time")?;

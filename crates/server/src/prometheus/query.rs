@@ -71,6 +71,10 @@ impl Question {
         } = Limits::clone(&server.limits());
         let text = parameters.required("query")?.to_owned();
         let timeout = parameters.duration("timeout")?.unwrap_or(query_timeout);
+        if timeout < Duration::from_millis(1) {
+            let reason = "it must be at least a millisecond";
+            return Err(ApiError::parameter("timeout", reason));
+        }
         let lookback_delta = parameters.duration("lookback_delta")?;
         if let Some(delta) = lookback_delta.filter(|delta| !delta.is_zero()) {
             evaluation.lookback_delta = delta;

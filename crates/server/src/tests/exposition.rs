@@ -82,6 +82,9 @@ async fn every_own_metric_has_help_and_type() {
         counter campanile_metrics_ingested_total
         gauge campanile_queries_in_flight
         gauge campanile_queries_waiting
+        counter campanile_http_rate_limited_total
+        counter campanile_http_connections_refused_total
+        counter campanile_tls_handshake_failures_total
         gauge campanile_websocket_connections
         counter campanile_websocket_messages_total
         counter campanile_websocket_messages_dropped_total

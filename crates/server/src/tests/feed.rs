@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::monitors::{blog, shop};
 use super::socket::{Listening, until};
+use super::table::populated;
 use super::{NOW, Pairs};
 use crate::{AlertChange, AlertPhase, Config, Feed, FeedLimits};
 
@@ -34,13 +35,20 @@ impl Follower {
         listening: &Listening,
         origin: Option<&str>,
     ) -> Result<(Self, Response), tungstenite::Error> {
+        let origin = origin.map(|origin| origin.replace("HERE", &listening.address.to_string()));
+        let headers = origin.as_deref().map(|origin| ("origin", origin));
+        Self::showing(listening, headers).await
+    }
+
+    /// One that sends a header.
+    async fn showing(
+        listening: &Listening,
+        header: Option<(&'static str, &str)>,
+    ) -> Result<(Self, Response), tungstenite::Error> {
         let url = format!("ws://{}/ws/metrics", listening.address);
         let mut request = url.into_client_request()?;
-        if let Some(origin) = origin {
-            let origin = origin.replace("HERE", &listening.address.to_string());
-            request
-                .headers_mut()
-                .insert("origin", origin.parse().unwrap());
+        if let Some((name, value)) = header {
+            request.headers_mut().insert(name, value.parse().unwrap());
         }
         let stream = TcpStream::connect(listening.address).await?;
         let (socket, response) = tokio_tungstenite::client_async(request, stream).await?;
@@ -1032,4 +1040,48 @@ async fn read_all_bytes(mut stream: TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut bytes).await;
     bytes
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_follows_is_shown_out_when_the_token_ends() {
+    let (bench, sent) = populated(Config::default()).await;
+    let listening = Listening::over(bench).await;
+    let viewer = sent[1].as_deref().unwrap();
+    let refused = Follower::showing(&listening, None).await.err().unwrap();
+    assert!(refused.to_string().contains("401"), "{refused}");
+    let mut token = String::new();
+    listening.bench.accounts.edit(|directory| {
+        let scope = access::Scope::Role(access::Role::Viewer);
+        let expires = Timestamp::from_millis(NOW + 90_000);
+        token = super::table::token(directory, "wall", scope, Some(expires));
+    });
+    listening.bench.server.load_access().await.unwrap();
+    let follow = async |authorization: &str| {
+        let header = Some(("authorization", authorization));
+        let (mut follower, _) = Follower::showing(&listening, header).await.unwrap();
+        follower.subscribe(r#"{"subscription":"monitors"}"#).await;
+        follower
+    };
+    let (mut wall, mut person) = (follow(&token).await, follow(viewer).await);
+    // Another process disables the person.
+    listening.bench.accounts.edit(|directory| {
+        for user in directory.users.values_mut() {
+            user.is_disabled = true;
+        }
+    });
+    let over = "closed 1008: your login or token has ended";
+    assert_eq!(hear_end(&mut person).await, over);
+    // The token runs out.
+    listening.bench.clock.advance(Duration::from_secs(90));
+    assert_eq!(hear_end(&mut wall).await, over);
+}
+
+/// How the connection is closed, whatever comes before.
+async fn hear_end(follower: &mut Follower) -> String {
+    loop {
+        let heard = follower.hear().await;
+        if !heard.starts_with('{') {
+            return heard;
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub(super) fn select(
     fitting.take(query.limit as usize).collect()
 }
 
-fn entry(id: u64, receiver: &str, state: DeliveryState) -> NotificationRecord {
+pub(super) fn entry(id: u64, receiver: &str, state: DeliveryState) -> NotificationRecord {
     let at = |seconds: i64| Timestamp::from_millis(NOW + seconds * 1000);
     let is_failed = state == DeliveryState::Failed;
     let alert = |job: &str, ended_at| RecordedAlert {

@@ -112,6 +112,12 @@ async fn a_wrong_parameter_is_named() {
             ]],
         ),
         (
+            "/query?query=up&timeout=0",
+            expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"timeout\": it must be at least a millisecond"}"#
+            ]],
+        ),
+        (
             "/query?query=up&timeout=-1",
             expect![[
                 r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"timeout\": \"-1\" is no duration: it is negative or no number"}"#

@@ -36,26 +36,6 @@ async fn a_wrong_method_names_the_right_ones() {
 }
 
 #[tokio::test]
-async fn the_page_lists_routes_that_exist() {
-    let bench = Bench::new();
-    let page = bench.get("/docs").await;
-    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-    let licences = bench.get("/licenses.txt").await;
-    assert!(page.text().contains("href=\"licenses.txt\"") && licences.status == 200);
-    for (methods, path, _) in crate::docs::ROUTES {
-        assert!(page.text().contains(path), "{path}");
-        for method in methods.split(", ") {
-            let request = Request::builder()
-                .method(method)
-                .uri(path.replace("{name}", "up"));
-            let answer = bench.send(request.body(Body::empty()).unwrap()).await;
-            assert!(!answer.text().contains("no route"), "{method} {path}");
-            assert_ne!(answer.status, 405, "{method} {path}");
-        }
-    }
-}
-
-#[tokio::test]
 async fn the_links_of_the_page_lead_to_what_they_name() {
     let page = Bench::new().get("/docs").await;
     let mut links = page.text().split("<a href=\"").skip(1);
@@ -83,10 +63,10 @@ async fn a_head_request_has_no_body() {
 #[tokio::test]
 async fn a_long_answer_is_compressed_for_who_takes_it() {
     let bench = Bench::new();
-    let plain = bench.get("/docs").await;
+    let plain = bench.get("/api/v1/features").await;
     assert_eq!(plain.header("content-encoding"), "");
     assert_eq!(plain.header("vary"), "accept-encoding");
-    let request = Request::get("/docs").header("accept-encoding", "gzip");
+    let request = Request::get("/api/v1/features").header("accept-encoding", "gzip");
     let packed = bench.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(packed.header("content-encoding"), "gzip");
     assert_eq!(
@@ -113,15 +93,4 @@ async fn a_reload_answers_with_the_reason_of_a_refusal() {
     bench.behind.lock().unwrap().reload = Err("line 3, column 1: unknown key \"foo\"".to_owned());
     let request = Request::post("/-/reload").body(Body::empty()).unwrap();
     expect![[r#"500 {"status":"error","errorType":"internal","error":"configuration not changed: line 3, column 1: unknown key \"foo\""}"#]].assert_eq(&bench.send(request).await.shown());
-}
-
-#[test]
-fn every_route_is_described() {
-    let described = include_str!("../../../../docs/http-api.md");
-    for (methods, path, _) in crate::docs::ROUTES {
-        assert!(
-            described.contains(&format!("{methods} {path}`")),
-            "{methods} {path}"
-        );
-    }
 }

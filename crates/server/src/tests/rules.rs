@@ -12,7 +12,7 @@ use testkit::MemoryStore;
 use super::{Bench, NOW};
 use crate::RuleGroup;
 
-const FILE: &str = r#"
+pub(super) const FILE: &str = r#"
 groups:
   - name: second
     interval: 90s
@@ -40,7 +40,7 @@ fn filled() -> Bench {
     bench
 }
 
-fn evaluated(name: &str, text: &str) -> Vec<Arc<RuleGroup>> {
+pub(super) fn evaluated(name: &str, text: &str) -> Vec<Arc<RuleGroup>> {
     let store = MemoryStore::new(Duration::MAX);
     let environment = Environment::new(Arc::new(move |expr, at| {
         let limits = promql::Limits::default();

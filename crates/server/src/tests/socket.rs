@@ -23,7 +23,10 @@ pub(super) struct Listening {
 
 impl Listening {
     pub(super) async fn new(config: Config) -> Self {
-        let bench = Bench::with(config);
+        Self::over(Bench::with(config)).await
+    }
+
+    pub(super) async fn over(bench: Bench) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -267,4 +270,111 @@ async fn shutdown_does_not_wait_for_ever() {
     listening.tasks.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(read_all(stream).await, "");
     listening.bench.store.release();
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_headers_are_refused() {
+    let listening = Listening::new(small()).await;
+    let headers = "a: b\r\n".repeat(200);
+    let request = format!("GET /-/healthy HTTP/1.1\r\nhost: a\r\n{headers}\r\n");
+    let answer = read_all(listening.send(request.as_bytes()).await).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_header_cannot_smuggle_another_one_in() {
+    let listening = Listening::new(small()).await;
+    for (path, odd) in [
+        ("/", "x: a\rset-cookie: b=c"),
+        ("/", "x: a\n set-cookie: b=c"),
+        ("/graph?g0.expr=a%0d%0aset-cookie:%20b=c", "x: a"),
+        ("/%0d%0aset-cookie:%20b=c", "x: a"),
+        ("/", "x : a"),
+    ] {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{odd}\r\n\r\n");
+        let answer = read_all(listening.send(request.as_bytes()).await).await;
+        let (head, _) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        assert!(!head.contains("\nset-cookie"), "{path} {odd:?}: {head}");
+    }
+}
+
+#[tokio::test]
+async fn one_address_holds_no_more_than_its_share_of_connections() {
+    let config = Config {
+        connections_per_address_max: 2,
+        ..Config::default()
+    };
+    let listening = Listening::new(config).await;
+    let request = b"GET /-/healthy HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = listening.send(request).await;
+        stream.read_u8().await.unwrap();
+        held.push(stream);
+    }
+    let more = TcpStream::connect(listening.address).await.unwrap();
+    assert_eq!(read_all(more).await, "");
+    let refused = "campanile_http_connections_refused_total 1";
+    listening.until_shown(refused).await;
+    // A trusted proxy speaks for many.
+    listening
+        .bench
+        .server
+        .set_trusted_proxies(crate::TrustedProxies {
+            networks: vec!["127.0.0.1".parse().unwrap()],
+            forwarded: false,
+        });
+    let mut stream = listening.send(request).await;
+    assert_eq!(stream.read_u8().await.unwrap(), b'H');
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_it_leaves_it_is_not_ready_but_answers() {
+    let config = Config {
+        shutdown_delay: Duration::from_secs(5),
+        ..Config::default()
+    };
+    let mut listening = Listening::new(config).await;
+    let ask = async |path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let answer = read_all(listening.send(request.as_bytes()).await).await;
+        answer[9..12].to_owned()
+    };
+    assert_eq!(ask("/-/ready").await, "200");
+    let started = tokio::time::Instant::now();
+    listening.shutdown.cancel();
+    until(|| listening.bench.server.is_draining()).await;
+    for _ in 0..3 {
+        assert_eq!(ask("/-/ready").await, "503");
+        assert_eq!(ask("/-/healthy").await, "200");
+        assert_eq!(ask("/api/v1/query?query=1").await, "200");
+    }
+    let left = Duration::from_secs(4).saturating_sub(started.elapsed());
+    tokio::time::sleep(left).await;
+    assert_eq!(ask("/-/healthy").await, "200");
+    listening.tasks.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(started.elapsed().as_secs(), 5);
+    assert!(TcpStream::connect(listening.address).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_whose_end_can_be_read_in_two_ways_hides_no_request() {
+    let listening = Listening::new(small()).await;
+    let hidden = "GET /-/healthy HTTP/1.1\r\nhost: a\r\n\r\n";
+    for lengths in [
+        "content-length: 5\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 5",
+        "content-length: 5\r\ncontent-length: 6",
+        "transfer-encoding: chunked, identity",
+        "transfer-encoding: xchunked",
+    ] {
+        let request =
+            format!("POST /-/reload HTTP/1.1\r\nhost: a\r\n{lengths}\r\n\r\n0\r\n\r\n{hidden}");
+        let answer = read_all(listening.send(request.as_bytes()).await).await;
+        let is_refused = answer.starts_with("HTTP/1.1 400 ");
+        // What is taken ends where chunks end, and the connection with it: the rest is no request.
+        let is_closed = answer.matches("HTTP/1.1 ").count() <= 1;
+        assert!(is_refused || is_closed, "{lengths}: {answer}");
+    }
 }

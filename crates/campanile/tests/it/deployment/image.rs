@@ -184,11 +184,24 @@ fn the_program_runs_with_nothing_but_what_the_image_has() {
     let said = root.run(&image, &program, &health);
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.starts_with("healthy, ready\n"), "{said}");
+    // Who may run commands in the container may make a token.
+    let create = [
+        &*image.entrypoint[0],
+        "token",
+        "create",
+        "test",
+        "--scope",
+        "query",
+    ];
+    let token = root.run(&image, &program, &create);
+    let token = String::from_utf8(token.stdout).unwrap();
     let query = [
         &*image.entrypoint[0],
         "query",
         "instant",
         "count(node_memory_MemTotal_bytes)",
+        "--token",
+        token.trim(),
     ];
     until("host metrics are stored", || {
         let answer = root.run(&image, &program, &query);

@@ -244,3 +244,65 @@ async fn hosts_and_search_domains_come_from_the_files_of_the_machine() {
         "{asked}"
     );
 }
+
+/// Of the addresses of this machine 127.0.0.2 plays the public world: only it is allowed.
+fn world(dns: &Dns) -> (Arc<Prober>, tempfile::TempDir) {
+    let etc = tempfile::tempdir().unwrap();
+    let options = Options {
+        dns_servers: Some(vec![dns.address]),
+        etc: etc.path().to_owned(),
+        allowed: outbound::Allowed::new(["127.0.0.2".parse().unwrap()]),
+        ..Options::default()
+    };
+    (prober_with(options), etc)
+}
+
+#[tokio::test]
+async fn a_name_that_moves_inside_leads_a_person_nowhere() {
+    let inside = Server::start(|_| super::server::Reaction::Answer(OK.into())).await;
+    let moved = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let has_moved = Arc::clone(&moved);
+    let dns = Dns::start(
+        move |_| match has_moved.load(std::sync::atomic::Ordering::Relaxed) {
+            false => Manner::Knows(&["127.0.0.2"], 0),
+            true => Manner::Knows(&["127.0.0.1"], 0),
+        },
+    )
+    .await;
+    let (prober, _etc) = world(&dns);
+    let shop = shop(inside.address.port(), "");
+    let probe = prober.check_for(&shop, outbound::Trust::Person).await;
+    // It may go there, where nobody listens.
+    assert!(failure(&probe).contains("127.0.0.2: connection refused"));
+    moved.store(true, std::sync::atomic::Ordering::Relaxed);
+    let probe = prober.check_for(&shop, outbound::Trust::Person).await;
+    assert!(failure(&probe).contains("127.0.0.1 is an address of this machine"));
+    assert!(inside.asked().is_empty());
+    let probe = prober.check(&shop).await;
+    assert_eq!(probe.outcome, Outcome::Success);
+}
+
+#[tokio::test]
+async fn an_address_is_refused_to_a_person_in_every_spelling() {
+    let inside = Server::start(|_| super::server::Reaction::Answer(OK.into())).await;
+    let dns = Dns::start(|_| Manner::Says(3)).await;
+    let (prober, _etc) = world(&dns);
+    let port = inside.address.port();
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "0",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+    ] {
+        let monitor = monitor(&format!("url: 'http://{host}:{port}/'"));
+        let probe = prober.check_for(&monitor, outbound::Trust::Person).await;
+        assert_ne!(probe.outcome, Outcome::Success, "{host}");
+    }
+    assert!(inside.asked().is_empty());
+}

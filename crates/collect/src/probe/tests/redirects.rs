@@ -160,3 +160,39 @@ async fn what_cannot_be_followed_is_a_failure() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_redirect_leads_a_person_no_further_than_the_first_request() {
+    let inside = Server::start(|_| Reaction::Answer(OK.to_vec())).await;
+    let allowed = ["127.0.0.2".parse().unwrap()];
+    let options = Options {
+        allowed: outbound::Allowed::new(allowed),
+        ..Options::default()
+    };
+    let server = redirecting(302, format!("http://{}/", inside.address)).await;
+    let settings = format!("url: 'http://{}/start'", server.address);
+    let probe = prober_with(options.clone())
+        .check_for(&monitor(&settings), outbound::Trust::Person)
+        .await;
+    assert!(failure(&probe).contains("an address of this machine"));
+    assert!(server.asked().is_empty() && inside.asked().is_empty());
+    // Now the first may be asked, and the second may not.
+    let port = server.address.port();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.2", 0)).await;
+    let listener = listener.unwrap();
+    let outside = listener.local_addr().unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        let (mut from, _) = listener.accept().await.unwrap();
+        let mut to = tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+    });
+    let settings = format!("url: 'http://{outside}/start'");
+    let probe = prober_with(options)
+        .check_for(&monitor(&settings), outbound::Trust::Person)
+        .await;
+    assert!(failure(&probe).contains("an address of this machine"));
+    assert_eq!((server.asked().len(), inside.asked().len()), (1, 0));
+}

@@ -6,7 +6,7 @@
 use std::net::TcpStream;
 
 use model::SampleBatch;
-use server::{Build, Config, Ports, Server};
+use server::{AccessSettings, Build, Config, Ports, Server};
 use testkit::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -31,7 +31,11 @@ impl Audience {
     async fn of(bench: &Bench) -> Self {
         let around = &bench.evaluator.around;
         let ports = ports(around, &bench.evaluator.view());
-        let server = Server::new(ports, Build::default(), Config::default());
+        let config = Config {
+            access: AccessSettings::off(),
+            ..Config::default()
+        };
+        let server = Server::new(ports, Build::default(), config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
@@ -84,6 +88,8 @@ fn ports(around: &Surroundings, view: &Arc<View>) -> Ports {
         feed: around.feed.clone(),
         queries: around.queries.clone(),
         clock: around.clock.clone(),
+        access: Arc::new(testkit::MemoryAccess::default()),
+        provider: None,
         families: Arc::new(Vec::new),
         host: Arc::new(|| None),
         rules: Arc::new(move || view.groups()),

@@ -1,0 +1,1 @@
+import{a as e,pt as t}from"./campanile-DHG9a9sj.js";t(e,{target:document.body});
