@@ -127,7 +127,7 @@ pub(crate) fn push_status(out: &mut String, status: &MonitorStatus) {
     out.push_str(r#""name":"#);
     json::push_string(out, &monitor.name);
     out.push_str(r#","type":"http","url":"#);
-    json::push_string(out, &monitor.check.url.to_string());
+    json::push_string(out, &monitor.check.shown_url());
     out.push_str(r#","labels":"#);
     json::push_labels(out, &monitor.labels);
     out.push_str(r#","interval_seconds":"#);

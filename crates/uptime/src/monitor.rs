@@ -53,6 +53,17 @@ pub struct HttpCheck {
     pub keyword_absent: Option<String>,
 }
 
+impl HttpCheck {
+    /// The URL for whoever may see the monitor: what stands behind a question mark may be a secret.
+    pub fn shown_url(&self) -> String {
+        let whole = self.url.to_string();
+        match whole.split_once('?') {
+            Some((address, _)) => format!("{address}?…"),
+            None => whole,
+        }
+    }
+}
+
 /// Status codes from `first` to `last`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusRange {
